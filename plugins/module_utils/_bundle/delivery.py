@@ -1,0 +1,133 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`delivery.json`: what a finished bundle must hold (contract, `oci_bundle_pull`). Written and read piece by piece."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import BundleDamaged
+
+KIND = "Delivery"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of an archive."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "bytes": self.bytes, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
+class ArchiveSummary:
+    """One archive: its size, how many manifests (`images`) and other blobs it holds, and its files."""
+
+    name: str
+    bytes: int
+    images: int
+    blobs: int
+    parts: tuple[Part, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "bytes": self.bytes, "images": self.images, "blobs": self.blobs,
+                "parts": [part.as_dict() for part in self.parts]}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DeliveredImage:
+    """One tagged image: `repository` relative to the root, `bytes` of manifest, config and layers."""
+
+    repository: str
+    tag: str
+    digest: str
+    bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"repository": self.repository, "tag": self.tag, "digest": self.digest, "bytes": self.bytes}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The document. `images` may be a generator when it is written; `releases` maps versions to component digests."""
+
+    source: dict[str, Any]
+    content: dict[str, Any]
+    archives: tuple[ArchiveSummary, ...]
+    images: Iterable[DeliveredImage]
+    releases: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] | None = None
+    requires: tuple[dict[str, str], ...] = ()
+
+
+def render(delivery: Delivery) -> Iterator[bytes]:
+    """The document as JSON, one image a line, so that neither end has to hold all of it."""
+    yield f'{{\n"kind": "{KIND}",\n"version": {VERSION}'.encode()
+    for key in ("source", "content", "plan"):
+        yield f',\n"{key}": {json.dumps(getattr(delivery, key), sort_keys=True)}'.encode()
+    yield b',\n"archives": ' + json.dumps([archive.as_dict() for archive in delivery.archives]).encode()
+    yield b',\n"images": ['
+    separator = "\n"
+    for image in delivery.images:
+        yield (separator + json.dumps(image.as_dict())).encode()
+        separator = ",\n"
+    yield b'],\n"releases": ' + json.dumps(delivery.releases, sort_keys=True).encode()
+    yield b',\n"requires": ' + json.dumps(list(delivery.requires)).encode() + b"\n}\n"
+
+
+def parse(data: bytes, where: str) -> Delivery:
+    """Read a delivery.json; raises BundleDamaged naming the field that is wrong, or an unknown version."""
+    try:
+        document = json.loads(data, object_hook=_compact)
+    except (ValueError, RecursionError) as error:
+        raise BundleDamaged(where, f"is not JSON ({error})") from error
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise BundleDamaged(where, f"is not a {KIND} document")
+    if document.get("version") != VERSION:
+        raise BundleDamaged(where, f"has version {document.get('version')!r}; this collection reads version {VERSION}")
+    archives = tuple(_archive(row, where, number) for number, row in enumerate(_list(document, "archives", where)))
+    images = _list(document, "images", where)
+    for number, image in enumerate(images):
+        if not isinstance(image, DeliveredImage):
+            raise BundleDamaged(where, f"images[{number}] is not an image with repository, tag, digest and bytes")
+    for key in ("source", "content", "releases"):
+        if not isinstance(document.get(key), dict):
+            raise BundleDamaged(where, f"{key} is not an object")
+    return Delivery(
+        source=document["source"], content=document["content"], plan=document.get("plan"), archives=archives,
+        images=images, releases=document["releases"], requires=tuple(_list(document, "requires", where)),
+    )  # fmt: skip
+
+
+def _compact(row: dict[str, Any]) -> Any:
+    """Images become values while the document is parsed: twenty thousand dictionaries would not fit the memory."""
+    if row.keys() == {"repository", "tag", "digest", "bytes"}:
+        repository, tag, digest, size = row["repository"], row["tag"], row["digest"], row["bytes"]
+        if isinstance(repository, str) and isinstance(tag, str) and isinstance(digest, str) and isinstance(size, int):
+            return DeliveredImage(repository, tag, digest, size)
+    return row
+
+
+def _list(document: dict[str, Any], key: str, where: str) -> list[Any]:
+    value = document.get(key)
+    if not isinstance(value, list):
+        raise BundleDamaged(where, f"{key} is not a list")
+    return value
+
+
+def _archive(row: Any, where: str, number: int) -> ArchiveSummary:
+    try:
+        parts = tuple(Part(str(part["name"]), int(part["bytes"]), str(part["sha256"])) for part in row["parts"])
+        return ArchiveSummary(str(row["name"]), int(row["bytes"]), int(row["images"]), int(row["blobs"]), parts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleDamaged(where, f"archives[{number}] is not an archive with its parts ({error!r})") from error

@@ -1,0 +1,178 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One archive while it is written: planned places, complete entries, hashes of its parts."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import tar
+from .delivery import Part
+from .journal import Journal, SpaceRecord
+from .parts import PartSpace, part_name, part_sizes
+from .plan import Placement, TailEntry
+from .reserve import allocate
+
+_HASH_STEP = 4 * 1024 * 1024
+_READ_SIZE = 1024 * 1024
+
+
+class WorkSpace(PartSpace):
+    """The parts of an archive whose size is not known yet, under a name that nobody takes for a finished one."""
+
+    def __init__(self, directory: Path, record: SpaceRecord) -> None:
+        super().__init__([], writable=True)
+        self._directory = directory
+        self.record = record
+        self.planned = 0
+        """Bytes that the plan has placed so far."""
+
+    @property
+    def size(self) -> int:
+        return self.planned
+
+    def pieces(self, offset: int, size: int) -> Iterator[tuple[int, int, int]]:
+        chunk_size = self.record.chunk_size
+        while size > 0:
+            number, inside = divmod(offset, chunk_size) if chunk_size else (0, offset)
+            length = min(size, chunk_size - inside) if chunk_size else size
+            yield number, inside, length
+            offset, size = offset + length, size - length
+
+    def path(self, number: int) -> Path:
+        """The file of part `number`."""
+        return self._directory / (part_name(self.record.archive, number, self.record.chunk_size) + self.record.suffix)
+
+    def descriptor(self, number: int) -> int:
+        with self._lock:
+            while len(self.paths) <= number:
+                self.paths.append(self.path(len(self.paths)))
+            descriptor = self._descriptors.get(number)
+            if descriptor is None:
+                flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+                descriptor = self._descriptors[number] = os.open(self.paths[number], flags, 0o644)
+            return descriptor
+
+    def sync(self) -> None:
+        """Bring what was written to the disk."""
+        with self._lock:
+            descriptors = list(self._descriptors.values())
+        for descriptor in descriptors:
+            os.fdatasync(descriptor)
+
+
+class WorkFile:
+    """Writes the entries of one archive to their places, from many threads, and tells the journal.
+
+    The parts are hashed behind the writers: what lies complete from the start of the archive is read once more from
+    the page cache by whoever calls `follow`.
+    """
+
+    def __init__(self, directory: Path, record: SpaceRecord, journal: Journal) -> None:
+        self.space = WorkSpace(directory, record)
+        self.reservable = True
+        self.dirty = 0
+        """Bytes written since the last sync."""
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._open: list[int] = []
+        self._complete: set[int] = set()
+        self._hashes: list[hashlib._Hash] = []
+        self._hashed = 0
+
+    @property
+    def name(self) -> str:
+        return self.space.record.archive
+
+    def expect(self, placement: Placement | TailEntry) -> None:
+        """An entry was placed; until it is complete, hashing stops before it."""
+        with self._lock:
+            heapq.heappush(self._open, placement.start)
+            self.space.planned = max(self.space.planned, placement.offset + tar.padded(placement.size))
+
+    def reserve(self, start: int, stop: int) -> None:
+        """Take the space of what was placed between `start` and `stop`."""
+        for number, inside, length in self.space.pieces(start, stop - start):
+            self.reservable = self.reservable and allocate(self.space.descriptor(number), inside, length)
+
+    def begin(self, placement: Placement, buffer: memoryview) -> int:
+        """Put the entry's header into `buffer`; returns its length. The first write of the entry starts with it."""
+        header = tar.header(placement.name, placement.size)
+        buffer[: len(header)] = header
+        return len(header)
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Write a piece of an entry."""
+        self.space.write_at(offset, data)
+        with self._lock:
+            self.dirty += len(data)
+
+    def pad(self, placement: Placement | TailEntry) -> None:
+        """Write the zeros that fill the entry's last block."""
+        rest = tar.padded(placement.size) - placement.size
+        if rest:
+            self.write(placement.offset + placement.size, memoryview(bytes(rest)))
+
+    def complete(self, placement: Placement) -> None:
+        """The entry, padding included, lies where it belongs; the journal says so from now on."""
+        self._journal.blob(self.space.record.number, placement.offset, placement.size, placement.key)
+        self.accept(placement)
+
+    def accept(self, placement: Placement | TailEntry) -> None:
+        """The entry is complete and needs no journal line (it has one, or it is made anew each time)."""
+        with self._lock:
+            self._complete.add(placement.start)
+
+    def write_tail(self, tail: list[TailEntry], size: int) -> None:
+        """Write markers, indexes and the end of the archive, whose final `size` is known now."""
+        for entry in tail:
+            self.expect(entry)
+            offset = entry.start
+            for piece in (tar.header(entry.name, entry.size), *entry.pieces()):
+                self.write(offset, memoryview(piece))
+                offset += len(piece)
+            self.pad(entry)
+            self.accept(entry)
+        self.space.planned = size
+        self.write(size - len(tar.END), memoryview(tar.END))
+        for number, length in enumerate(part_sizes(size, self.space.record.chunk_size)):
+            os.ftruncate(self.space.descriptor(number), length)
+
+    def lowest_open(self) -> int:
+        """Everything before this offset is complete."""
+        with self._lock:
+            while self._open and self._open[0] in self._complete:
+                self._complete.discard(heapq.heappop(self._open))
+            return self._open[0] if self._open else self.space.planned
+
+    def follow(self, buffer: memoryview, *, closing: bool = False) -> int:
+        """Hash what is complete and not hashed yet, in large steps unless `closing`; returns how many bytes it was."""
+        frontier = self.lowest_open()
+        begin = self._hashed
+        if not closing and frontier - begin < _HASH_STEP:
+            return 0
+        while self._hashed < frontier:
+            for number, _inside, length in self.space.pieces(self._hashed, min(frontier - self._hashed, len(buffer))):
+                while len(self._hashes) <= number:
+                    self._hashes.append(hashlib.sha256())
+                view = buffer[:length]
+                self.space.read_into(view, self._hashed)
+                self._hashes[number].update(view)
+                self._hashed += length
+        return self._hashed - begin
+
+    def parts(self) -> tuple[Part, ...]:
+        """The parts with their hashes, after everything was written; names are those of the finished files."""
+        self.follow(memoryview(bytearray(_READ_SIZE)), closing=True)
+        chunk_size = self.space.record.chunk_size
+        return tuple(
+            Part(part_name(self.name, number, chunk_size), size, self._hashes[number].hexdigest())
+            for number, size in enumerate(part_sizes(self.space.planned, chunk_size))
+        )

@@ -1,0 +1,271 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A bundle directory through a pull: what lies there, what it turns into, and when it counts as finished (design §4, idea 6).
+
+While work goes on, new parts are called ``<part>.partial-<n>``, finished ones of the previous bundle ``<part>.previous``,
+and `delivery.json` is ``delivery.json.previous``: neither we nor d8 take any of these for a bundle. The end is: data
+synced, parts renamed (highest first), directory synced, `delivery.json` last.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._oci.errors import InvalidInput
+from .blobmap import BlobMap
+from .delivery import ArchiveSummary, Delivery, parse
+from .directory import DELIVERY_NAME, JOURNAL_NAME, LOCK_NAME
+from .donors import Donors, is_intact
+from .errors import BundleDamaged, BundleError
+from .index import ArchiveIndex, scan
+from .journal import Journal, Journaled, SpaceRecord, load
+from .lock import DirectoryLock
+from .parts import PartSpace
+from .work import WorkFile, WorkSpace
+
+PREVIOUS = ".previous"
+_DRAFT = DELIVERY_NAME + ".partial"
+_WORK_FILE = re.compile(r".+\.(?:tar|chunk)\.(?:partial|salvage)-[0-9]+")
+_HARMLESS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
+
+
+@dataclass
+class ExistingArchive:
+    """A finished archive of the bundle that lies here: its index, and what its delivery.json says of it."""
+
+    summary: ArchiveSummary
+    index: ArchiveIndex
+
+
+class Workspace:
+    """The directory `path`. Reading it changes nothing; `lock`, `begin` and `finish` do."""
+
+    def __init__(self, path: Path, *, force: bool = False, ignored: Iterable[str] = ()) -> None:
+        """Look at what is there. Raises InvalidInput when `path` is a file, or holds something that is not ours and
+        `force` is off. `ignored` are file names that the caller put there."""
+        self.path = path
+        self.donors = Donors()
+        self.existing: dict[str, ExistingArchive] = {}
+        self.delivery: Delivery | None = None
+        self.damaged: list[str] = []
+        """Archives of the previous bundle that cannot be used, each with what is wrong."""
+        self._journaled = Journaled()
+        self._journal: Journal | None = None
+        self._lock: DirectoryLock | None = None
+        self._suffix = ""
+        self._listed: tuple[str, ...] = ()
+        if path.exists() and not path.is_dir():
+            raise InvalidInput(f"dest: {path} is a file; name a directory")
+        if path.is_dir():
+            self._look(force, frozenset(ignored))
+
+    def _look(self, force: bool, ignored: frozenset[str]) -> None:
+        names = {entry.name for entry in self.path.iterdir()}
+        self._read_delivery(names)
+        self._listed = tuple(part.name for archive in (self.delivery.archives if self.delivery else ()) for part in archive.parts)
+        ours = {DELIVERY_NAME, DELIVERY_NAME + PREVIOUS, _DRAFT, JOURNAL_NAME, LOCK_NAME, *self._listed}
+        ours |= {name + PREVIOUS for name in self._listed}
+        foreign = sorted(
+            name for name in names - ours - ignored - _HARMLESS if not _WORK_FILE.fullmatch(name) and not name.startswith(".Trash")
+        )
+        if foreign and not force:
+            raise InvalidInput(
+                f"dest: {self.path} holds {foreign[0]!r}{f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''}, "
+                "which no pull of this collection made; name an empty directory, or set force: true to leave it there"
+            )
+        for archive in self.delivery.archives if self.delivery else ():
+            self._open_existing(archive)
+        self._open_work_files()
+
+    def _read_delivery(self, names: set[str]) -> None:
+        for name, suffix in ((DELIVERY_NAME, ""), (DELIVERY_NAME + PREVIOUS, PREVIOUS)):
+            if name in names:
+                try:
+                    self.delivery, self._suffix = parse((self.path / name).read_bytes(), name), suffix
+                except BundleDamaged as error:
+                    self.damaged.append(str(error))
+                else:
+                    return
+
+    def _open_existing(self, archive: ArchiveSummary) -> None:
+        paths = [self._part(part.name) for part in archive.parts]
+        try:
+            for path, part in zip(paths, archive.parts):
+                size = path.stat().st_size if path.exists() else -1
+                if size != part.bytes:
+                    problem = "is missing" if size < 0 else f"has {size} bytes, delivery.json says {part.bytes}"
+                    raise BundleDamaged(archive.name, f"{part.name} {problem}")
+            index = scan(archive.name, PartSpace(paths))
+        except BundleDamaged as error:
+            self.damaged.append(str(error))
+            return
+        self.existing[archive.name] = ExistingArchive(archive, index)
+        for layout in index.layouts.values():
+            self.donors.add(index.space, layout.blobs)
+
+    def _part(self, name: str) -> Path:
+        """Where a finished part lies: an interrupted run may or may not have renamed it yet."""
+        path = self.path / name
+        previous = self.path / (name + PREVIOUS)
+        return previous if previous.exists() and (self._suffix or not path.exists()) else path
+
+    def _open_work_files(self) -> None:
+        self._journaled = load(self.path / JOURNAL_NAME)
+        for record in self._journaled.spaces.values():
+            space = WorkSpace(self.path, record)
+            if not space.path(0).exists():
+                record.blobs.clear()
+                record.unsynced.clear()
+                continue
+            for offset, (key, size) in record.unsynced.items():
+                if _lies_there(space, offset, size) and is_intact(space, offset, size, key):
+                    record.blobs[offset] = (key, size)
+            record.unsynced.clear()
+            blobs = BlobMap()
+            for offset, (key, size) in list(record.blobs.items()):
+                if _lies_there(space, offset, size):
+                    blobs.put(key, offset, size)
+                else:
+                    del record.blobs[offset]
+            self.donors.add(space, blobs)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the directory holds a finished bundle of ours, undamaged as far as sizes and structure tell."""
+        return self.delivery is not None and not self._suffix and not self.damaged
+
+    @property
+    def leftovers(self) -> list[Path]:
+        """Files of earlier runs that no finished bundle needs."""
+        if not self.path.is_dir():
+            return []
+        names = [entry.name for entry in self.path.iterdir()]
+        stale = [name for name in names if _WORK_FILE.fullmatch(name) or name in (_DRAFT, DELIVERY_NAME + PREVIOUS)]
+        stale += [name + PREVIOUS for name in self._listed if name + PREVIOUS in names]
+        return [self.path / name for name in sorted(set(stale))] + [self.path / name for name in (JOURNAL_NAME,) if name in names]
+
+    def lock(self) -> None:
+        """Make the directory if need be and hold its lock until `close`; raises BundleBusy, BundleError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = DirectoryLock(self.path / LOCK_NAME)
+            lock.acquire()
+        except OSError as error:
+            raise BundleError(f"dest: cannot work in {self.path} ({error.strerror}); check the path and its permissions") from error
+        self._lock = lock
+
+    def begin(self) -> Journal:
+        """Take the mark of a finished bundle away; from here on the directory is work in progress."""
+        if self._journal is None:
+            self._journal = Journal(self.path / JOURNAL_NAME, records=self._journaled.records)
+            sync_directory(self.path)
+            if self.delivery is not None and not self._suffix:
+                os.replace(self.path / DELIVERY_NAME, self.path / (DELIVERY_NAME + PREVIOUS))
+                self._suffix = PREVIOUS
+            for name in self._listed:
+                if (self.path / name).exists():
+                    os.replace(self.path / name, self.path / (name + PREVIOUS))
+            sync_directory(self.path)
+        return self._journal
+
+    def resumable(self, archive: str, chunk_size: int) -> SpaceRecord | None:
+        """The work file of `archive` that an interrupted run left and that can be continued in place."""
+        for record in self._journaled.spaces.values():
+            if record.archive == archive and record.suffix.startswith(".partial") and record.chunk_size == chunk_size and record.blobs:
+                return record
+        return None
+
+    def work_file(self, archive: str, chunk_size: int, record: SpaceRecord | None = None) -> WorkFile:
+        """Open the work file of `record`, or a new one."""
+        journal = self.begin()
+        if record is None:
+            record = self._new_record(archive, chunk_size, "partial")
+            journal.space(record)
+        return WorkFile(self.path, record, journal)
+
+    def salvage(self, record: SpaceRecord, start: int) -> None:
+        """Copy what lies in the work file of `record` from `start` on out of the way: its place is needed for something else."""
+        doomed = {offset: blob for offset, blob in record.blobs.items() if offset >= start}
+        if not doomed:
+            return
+        journal = self.begin()
+        rescue = self._new_record(record.archive, 0, "salvage")
+        journal.space(rescue)
+        source, target, blobs = WorkSpace(self.path, record), WorkSpace(self.path, rescue), BlobMap()
+        buffer = memoryview(bytearray(1024 * 1024))
+        for offset, (key, size) in sorted(doomed.items()):
+            for view in source.chunks(offset, size, buffer):
+                target.write_at(target.planned, view)
+                target.planned += len(view)
+            blobs.put(key, target.planned - size, size)
+            journal.blob(rescue.number, target.planned - size, size, key)
+            del record.blobs[offset]
+        source.close()
+        self.donors.add(target, blobs)
+
+    def _new_record(self, archive: str, chunk_size: int, kind: str) -> SpaceRecord:
+        number = max(self._journaled.spaces, default=0) + 1
+        record = SpaceRecord(number, archive, f".{kind}-{number}", chunk_size)
+        self._journaled.spaces[number] = record
+        return record
+
+    def finish(self, work: Iterable[WorkFile], kept: Iterable[ArchiveSummary], delivery: Iterable[bytes]) -> None:
+        """Make the bundle visible: `work` files and `kept` archives under their names, `delivery` last of all."""
+        self.begin()
+        with open(self.path / _DRAFT, "wb") as draft:
+            draft.writelines(delivery)
+            draft.flush()
+            os.fsync(draft.fileno())
+        for archive in kept:
+            for part in reversed(archive.parts):
+                os.replace(self.path / (part.name + PREVIOUS), self.path / part.name)
+        for file in work:
+            for path in reversed(file.space.paths):
+                os.replace(path, self.path / path.name[: -len(file.space.record.suffix)])
+        sync_directory(self.path)
+        os.replace(self.path / _DRAFT, self.path / DELIVERY_NAME)
+        sync_directory(self.path)
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove what earlier runs left beside the finished bundle; only files that this collection made."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        for path in self.leftovers:
+            path.unlink()
+
+    def close(self) -> None:
+        """Let go of files and lock; what was written stays, resumable."""
+        self.donors.close()
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+            if not any(self.path.iterdir()):
+                self.path.rmdir()
+
+
+def _lies_there(space: WorkSpace, offset: int, size: int) -> bool:
+    """Whether the files of `space` are long enough to hold the blob."""
+    return all(
+        space.path(number).exists() and space.path(number).stat().st_size >= inside + length
+        for number, inside, length in space.pieces(offset, size)
+    )
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames below `path` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
