@@ -1,0 +1,96 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The layers that pytest runs: pure code without Ansible, and modules through every supported ansible-core."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from .environments import CORES, TARGETS, EnvironmentSpec, VirtualEnvironment, provide
+from .machine import environment, execute
+from .source import COLLECTION
+from .steps import Failed, Step, Tally
+
+# Code below these imports Ansible; everything else under tests/unit must do without.
+_NEEDS_ANSIBLE = ("tests/unit/plugins/action", "tests/unit/plugins/filter", "tests/unit/plugins/modules")
+
+
+def unit_steps(root: Path) -> list[Step]:
+    """Pure layers, on the oldest and the newest Python, where no Ansible may be importable."""
+    steps = []
+    for spec in TARGETS.values():
+        steps.append(Step("unit", spec.name, functools.partial(_run_unit, root, spec)))
+    return steps
+
+
+def _run_unit(root: Path, spec: EnvironmentSpec) -> Tally:
+    target = provide(spec)
+    script = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ansible') is not None)"
+    execute([target.python, "-c", script], cwd=root, env=environment(target.bin))
+    ignored = [f"--ignore={path}" for path in _NEEDS_ANSIBLE]
+    return run_pytest(target, root, ["tests/unit", *ignored], name=f"unit-{spec.name}")
+
+
+def module_steps(root: Path) -> list[Step]:
+    """Modules as a playbook runs them: every ansible-core, with the modules on the oldest and the newest Python."""
+    return [
+        Step("modules", f"ansible-{core}, modules on {target}", functools.partial(_run_modules, root, core, target))
+        for core in CORES
+        for target in TARGETS
+    ]
+
+
+def _run_modules(root: Path, core: str, target: str) -> Tally:
+    controller, remote = provide(CORES[core]), provide(TARGETS[target])
+    paths = [path for path in ("tests/ansible", *_NEEDS_ANSIBLE) if any((root / COLLECTION / path).rglob("test_*.py"))]
+    return run_pytest(
+        controller,
+        root,
+        paths,
+        name=f"modules-{core}-{target}",
+        DKP_TEST_TARGET_PYTHON=str(remote.python),
+        ANSIBLE_COLLECTIONS_PATH=str(root),
+    )
+
+
+def server_steps(root: Path) -> list[Step]:
+    """Tests against real servers that need no Ansible, where there are any."""
+    if not any((root / COLLECTION / "tests/integration").rglob("test_*.py")):
+        return []
+    return [Step("servers", "python-3.13", functools.partial(_run_servers, root))]
+
+
+def _run_servers(root: Path) -> Tally:
+    return run_pytest(provide(TARGETS["3.13"]), root, ["tests/integration"], name="servers")
+
+
+def run_pytest(
+    interpreter: VirtualEnvironment, root: Path, arguments: Sequence[str], *, name: str, **variables: str
+) -> Tally:
+    """Run pytest in the copy and count from its report; a run that counts nothing is a failure."""
+    report = root / f"{name}.xml"
+    command = [interpreter.python, "-m", "pytest", "-q", "-ra", f"--junitxml={report}", *arguments]
+    problem = ""
+    try:
+        # The plugins are found as ansible_collections.dkp.airgap through this root, by Python itself.
+        execute(command, cwd=root / COLLECTION, env=environment(interpreter.bin, PYTHONPATH=str(root), **variables))
+    except Failed as failure:
+        if not report.exists():
+            raise
+        problem = str(failure)
+    tally = _count(report, problem)
+    if problem and not tally.failed:
+        raise Failed(problem)
+    return tally
+
+
+def _count(report: Path, problem: str) -> Tally:
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    skipped = [skip.get("message") or "no reason given" for case in cases for skip in case.iter("skipped")]
+    failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
+    return Tally(len(cases) - failed - len(skipped), failed, tuple(skipped), problem)
