@@ -1,0 +1,136 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""JSON and YAML out of images: read without trust, returned as plain data (the one place that imports yaml)."""
+
+from __future__ import annotations
+
+import json
+import math
+import traceback
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn, Union
+
+from .._oci.errors import AirgapError, InvalidContent
+
+try:
+    import yaml
+
+    YAML_IMPORT_ERROR = None
+except ImportError:
+    YAML_IMPORT_ERROR = traceback.format_exc()
+
+LARGEST_DOCUMENT = 16 * 1024 * 1024
+"""Bytes. The largest metadata file of a release, its component list, has some 60 KB."""
+_MOST_NODES = 500_000
+_DEEPEST = 60
+Number = Union[int, Decimal]
+
+
+def load_json(raw: bytes, *, where: str) -> Any:
+    """Read JSON; numbers with a fraction or exponent come as Decimal, so that they can be printed exactly.
+
+    Raises InvalidContent naming `where` for anything that is no JSON, too large, too deep, or holds half characters.
+    """
+    _check_size(raw, where)
+    try:
+        document = json.loads(raw, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError, InvalidOperation) as error:
+        raise InvalidContent(f"{where}: not valid JSON ({_brief(error)})") from error
+    return _Plain(where).copy(document)
+
+
+def load_json_object(raw: bytes, *, where: str) -> dict[str, Any]:
+    """Read JSON that has to be an object; raises InvalidContent."""
+    document = load_json(raw, where=where)
+    if not isinstance(document, dict):
+        raise InvalidContent(f"{where}: expected a JSON object, found {kind_of(document)}")
+    return document
+
+
+def load_yaml(raw: bytes, *, where: str) -> Any:
+    """Read one YAML document as plain data: what JSON has no type for (dates) stays text.
+
+    Raises InvalidContent naming `where`; AirgapError when PyYAML is not installed.
+    """
+    return _Plain(where).copy(_load(raw, where, resolved=True))
+
+
+def load_yaml_texts(raw: bytes, *, where: str) -> Any:
+    """The same with every scalar as the text that was written: ``1.70`` without quotes is still "1.70"."""
+    return _Plain(where).copy(_load(raw, where, resolved=False))
+
+
+def kind_of(value: object) -> str:
+    """What JSON calls the type of `value`, for error texts."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, Decimal)):
+        return f"the number {str(value)[:40]}"
+    if isinstance(value, str):
+        return f"the string {value[:80]!r}"
+    return "an object" if isinstance(value, Mapping) else "a list"
+
+
+def _load(raw: bytes, where: str, *, resolved: bool) -> Any:
+    if YAML_IMPORT_ERROR is not None:
+        raise AirgapError(f"{where}: reading YAML needs the Python package PyYAML, which is not installed")
+    _check_size(raw, where)
+    fast = getattr(yaml, "CSafeLoader" if resolved else "CBaseLoader", None)
+    loader = fast or (yaml.SafeLoader if resolved else yaml.BaseLoader)
+    try:
+        return yaml.load(raw, Loader=loader)  # noqa: S506 - always one of the safe loaders
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise InvalidContent(f"{where}: not valid YAML ({_brief(error)})") from error
+
+
+def _check_size(raw: bytes, where: str) -> None:
+    if len(raw) > LARGEST_DOCUMENT:
+        raise InvalidContent(f"{where}: {len(raw)} bytes, more than the {LARGEST_DOCUMENT} that are read")
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+class _Plain:
+    """Copies a parsed document; stops at what few bytes can blow up to: nesting, and aliases of aliases in YAML."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._nodes = 0
+
+    def copy(self, value: object, depth: int = 0) -> Any:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES or depth > _DEEPEST:
+            raise InvalidContent(
+                f"{self._where}: more than {_MOST_NODES} values or {_DEEPEST} levels; refused as hostile"
+            )
+        if isinstance(value, dict):
+            return {self._key(key): self.copy(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple, set)):
+            return [self.copy(item, depth + 1) for item in value]
+        if value is None or isinstance(value, (bool, int, Decimal)):
+            return value
+        if isinstance(value, float) and math.isfinite(value):
+            return value
+        return self._text(value)
+
+    def _key(self, key: object) -> str:
+        return self._text(key)
+
+    def _text(self, value: object) -> str:
+        text = value if isinstance(value, str) else str(value)
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidContent(f"{self._where}: text with half a character (a lone surrogate)") from error
+        return text
