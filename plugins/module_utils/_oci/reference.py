@@ -29,17 +29,20 @@ def is_repository_path(path: str) -> bool:
 
 @dataclass(frozen=True)
 class RepositoryAddress:
-    """Where a tree of repositories is rooted: the registry's `host` (with port) and the root's `path`."""
+    """Where a tree of repositories is rooted: the registry's `host` (with port) and the root's `path`.
+
+    The path is empty only for the root shared by editions that lie directly below the host (``host/ee``).
+    """
 
     host: str
     path: str
 
     def __str__(self) -> str:
-        return f"{self.host}/{self.path}"
+        return f"{self.host}/{self.path}" if self.path else self.host
 
     def child(self, path: str) -> str:
         """The repository `path` below this root (``""`` is the root itself), without the host."""
-        return f"{self.path}/{path}" if path else self.path
+        return f"{self.path}/{path}" if self.path and path else self.path or path
 
 
 def parse_address(text: str, *, option: str = "images_repo") -> RepositoryAddress:
@@ -61,6 +64,7 @@ def parse_address(text: str, *, option: str = "images_repo") -> RepositoryAddres
         raise InvalidInput(f"{option}: {host!r} is not a host name with an optional port; {example}")
     if not is_repository_path(path):
         raise InvalidInput(
-            f"{option}: {path!r} is not a repository path (lower-case letters, digits, and . _ - between them); {example}"
+            f"{option}: {path!r} is not a repository path "
+            f"(lower-case letters, digits, and . _ - between them); {example}"
         )
     return RepositoryAddress(host, path)
