@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn, Union
+from typing import Any, NoReturn
 
 from .._oci.errors import AirgapError, InvalidContent
 
@@ -22,11 +22,12 @@ try:
 except ImportError:
     YAML_IMPORT_ERROR = traceback.format_exc()
 
-LARGEST_DOCUMENT = 16 * 1024 * 1024
+LARGEST_DOCUMENT = 4 * 1024 * 1024
 """Bytes. The largest metadata file of a release, its component list, has some 60 KB."""
 _MOST_NODES = 500_000
 _DEEPEST = 60
-Number = Union[int, Decimal]
+_MOST_ALIASES = 20
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 def load_json(raw: bytes, *, where: str) -> Any:
@@ -55,12 +56,12 @@ def load_yaml(raw: bytes, *, where: str) -> Any:
 
     Raises InvalidContent naming `where`; AirgapError when PyYAML is not installed.
     """
-    return _Plain(where).copy(_load(raw, where, resolved=True))
+    return _Plain(where).copy(_load(raw, where, _safe_loader))
 
 
 def load_yaml_texts(raw: bytes, *, where: str) -> Any:
     """The same with every scalar as the text that was written: ``1.70`` without quotes is still "1.70"."""
-    return _Plain(where).copy(_load(raw, where, resolved=False))
+    return _Plain(where).copy(_load(raw, where, _text_loader))
 
 
 def kind_of(value: object) -> str:
@@ -76,16 +77,49 @@ def kind_of(value: object) -> str:
     return "an object" if isinstance(value, Mapping) else "a list"
 
 
-def _load(raw: bytes, where: str, *, resolved: bool) -> Any:
+def _text_loader() -> Any:
+    return getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+def _safe_loader() -> Any:
+    """The safe loader, in C where there is one, that leaves dates as they are written."""
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    return Loader
+
+
+def _load(raw: bytes, where: str, loader: Callable[[], Any]) -> Any:
     if YAML_IMPORT_ERROR is not None:
         raise AirgapError(f"{where}: reading YAML needs the Python package PyYAML, which is not installed")
     _check_size(raw, where)
-    fast = getattr(yaml, "CSafeLoader" if resolved else "CBaseLoader", None)
-    loader = fast or (yaml.SafeLoader if resolved else yaml.BaseLoader)
     try:
-        return yaml.load(raw, Loader=loader)  # noqa: S506 - always one of the safe loaders
+        _check_events(yaml.parse(raw, Loader=loader()), where)
+        return yaml.load(raw, Loader=loader())  # noqa: S506 - both loaders are safe ones
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise InvalidContent(f"{where}: not valid YAML ({_brief(error)})") from error
+
+
+def _check_events(events: Iterable[Any], where: str) -> None:
+    """Refuse by its events, which come one by one, what cannot be built safely.
+
+    Nested values are built by recursion, which in C ends the process; merged aliases of aliases multiply.
+    """
+    depth = aliases = 0
+    for event in events:
+        aliases += isinstance(event, yaml.AliasEvent)
+        if aliases > _MOST_ALIASES:
+            raise InvalidContent(f"{where}: more than {_MOST_ALIASES} aliases; refused as hostile")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise InvalidContent(f"{where}: more than {_DEEPEST} levels; refused as hostile")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _check_size(raw: bytes, where: str) -> None:
@@ -115,7 +149,7 @@ class _Plain:
                 f"{self._where}: more than {_MOST_NODES} values or {_DEEPEST} levels; refused as hostile"
             )
         if isinstance(value, dict):
-            return {self._key(key): self.copy(item, depth + 1) for key, item in value.items()}
+            return {self._text(key): self.copy(item, depth + 1) for key, item in value.items()}
         if isinstance(value, (list, tuple, set)):
             return [self.copy(item, depth + 1) for item in value]
         if value is None or isinstance(value, (bool, int, Decimal)):
@@ -123,9 +157,6 @@ class _Plain:
         if isinstance(value, float) and math.isfinite(value):
             return value
         return self._text(value)
-
-    def _key(self, key: object) -> str:
-        return self._text(key)
 
     def _text(self, value: object) -> str:
         text = value if isinstance(value, str) else str(value)
