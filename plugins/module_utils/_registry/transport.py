@@ -1,0 +1,355 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests over pooled connections: TLS, proxies, redirects. The one file that imports requests.
+
+requests brings urllib3 and the fallback authorities; its Session is not used, because cookies, netrc, its own
+redirects and proxies are all wrong for registries (registry-quirks §2, §4, §5), and for speed: a request through
+urllib3's pool costs half the processor time of one through a Session.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from . import failures
+from .connections import Connection, ForbiddenPeer
+from .errors import TransportFailure
+from .locations import BadLocation, Origin, Target, redirected
+from .options import RegistryOptions
+from .proxies import Proxies
+from .tls import build_context
+
+try:
+    import requests
+    import urllib3
+
+    REQUESTS_IMPORT_ERROR: str | None = None
+    TRANSPORT_ERRORS: tuple[type[BaseException], ...] = (
+        urllib3.exceptions.HTTPError,
+        OSError,
+        http.client.HTTPException,
+        UnicodeError,
+    )
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+    TRANSPORT_ERRORS = (OSError,)
+
+MOST_REDIRECTS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LONGEST_CONNECT = 30.0
+_COPIED_PIECE = 64 * 1024
+_ENDLESS = 1 << 62
+
+
+class BodySource(Protocol):
+    """A body that can be sent again from its start: every iteration starts anew."""
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the newest iteration went to its end."""
+        ...
+
+    def __iter__(self) -> Iterator[memoryview]: ...
+
+
+class BodyFailed(Exception):
+    """The source of a body failed while it was being sent; urllib3 lets this pass, and takes OSError for its own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Reply:
+    """One answer whose body may be still on its way. Close it, in every case, to give its connection back."""
+
+    __slots__ = (
+        "_body",
+        "_file",
+        "_left",
+        "_raw",
+        "foreign",
+        "headers",
+        "on_close",
+        "seconds",
+        "sent_whole",
+        "status",
+        "target",
+    )
+
+    def __init__(self, raw: Any, target: Target, *, foreign: bool, seconds: float, sent_whole: bool) -> None:
+        self._raw = raw
+        body = getattr(raw, "_fp", None)
+        self._body: Any = body if isinstance(body, http.client.HTTPResponse) else None
+        self._file: Any = None
+        self._left = _ENDLESS
+        if self._body is not None and not self._body.chunked and self._body.fp is not None:
+            self._file = self._body.fp
+            self._left = _ENDLESS if self._body.length is None else self._body.length
+        self.status: int = raw.status
+        self.headers: Any = raw.headers
+        self.target = target
+        self.foreign = foreign
+        """Whether the answer came from another host than the registry (after a redirect)."""
+        self.seconds = seconds
+        """From sending to the first byte of the answer."""
+        self.sent_whole = sent_whole
+        """False when the answer came before the whole body was sent: the connection cannot be used again."""
+        self.on_close: Callable[[], None] | None = None
+        """Called once, when the reply is closed."""
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header."""
+        return list(self.headers.getlist(name))
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read the next bytes straight into `buffer`; 0 at the end of the body. Raises TransportFailure.
+
+        Bytes that came before a connection broke are returned first; the next call meets the failure.
+        """
+        filled = 0
+        try:
+            if self._file is None:
+                piece = self._read1(min(len(buffer), _COPIED_PIECE))
+                filled = len(piece)
+                buffer[:filled] = piece
+                return filled
+            wanted = min(len(buffer), self._left)
+            while filled < wanted:
+                count = self._file.readinto1(buffer[filled:wanted])
+                if not count:
+                    break
+                filled += count
+        except TRANSPORT_ERRORS as error:
+            if not filled:
+                raise self._broken(error) from error
+        self._left -= filled
+        if not self._left:
+            self._body.close()  # the socket stays with its connection
+        return filled
+
+    def _read1(self, count: int) -> bytes:
+        """Of a chunked body, or of one that urllib3 hands out in another way than usual."""
+        if self._body is not None:
+            return bytes(self._body.read1(count))
+        return bytes(self._raw.read(count, decode_content=False))
+
+    def read(self, limit: int) -> bytes:
+        """The rest of the body, but at most `limit` + 1 bytes: a longer result means that there is more."""
+        try:
+            source = self._body if self._body is not None else self._raw
+            if self._body is not None and self._body.length is not None and self._body.length <= limit:
+                expected = self._body.length
+                data: bytes = source.read()
+                if len(data) < expected:
+                    raise http.client.IncompleteRead(data, expected - len(data))
+                return data
+            pieces, missing = [], limit + 1
+            while missing:
+                piece = source.read(missing)
+                if not piece:
+                    break
+                pieces.append(piece)
+                missing -= len(piece)
+            return b"".join(pieces)
+        except TRANSPORT_ERRORS as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: BaseException) -> TransportFailure:
+        return failures.describe(error, "read an answer", method="GET", target=self.target, proxied=False)
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else end it. May be called again."""
+        raw, self._raw = self._raw, None
+        if raw is None:
+            return
+        try:
+            if not self.sent_whole or not self._is_drained():
+                raw.close()
+        except TRANSPORT_ERRORS:
+            raw.close()
+        finally:
+            raw.release_conn()
+            if self.on_close is not None:
+                self.on_close()
+
+    def _is_drained(self) -> bool:
+        body = self._body
+        if body is None:
+            return False
+        if body.length == 0 and not body.isclosed():
+            body.read()  # nothing, but http.client wants to be asked
+        return bool(body.isclosed())
+
+
+class Transport:
+    """Sends requests to one registry and to the hosts it leads to. Thread-safe. No retries: see exchange.py."""
+
+    def __init__(self, options: RegistryOptions, own: Origin, *, proxies: Proxies, most: int) -> None:
+        """Raises InvalidInput for certificate files that cannot be used; opens no connection."""
+        self.own = own
+        self._proxies = proxies
+        self._stall = float(options.timeout)
+        self._connect = min(self._stall, _LONGEST_CONNECT)
+        self._verified = options.validate_certs
+        authorities = requests.certs.where()
+        self._own_tls = build_context(options, with_client_certificate=True, fallback_authorities=authorities)
+        self._other_tls = self._own_tls
+        if options.client_cert is not None:
+            self._other_tls = build_context(options, with_client_certificate=False, fallback_authorities=authorities)
+        if not options.validate_certs:
+            # the user has decided; a warning for every request would only hide others
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._most = most
+        self._managers: dict[tuple[str, bool], Any] = {}
+        self._pools: dict[Origin, tuple[Any, bool]] = {}
+        self._no_retries = urllib3.Retry(False, redirect=False)
+        self._usual = urllib3.Timeout(connect=self._connect, read=self._stall)
+
+    def send(
+        self,
+        method: str,
+        target: Target,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | BodySource | None = None,
+        patience: float = 0.0,
+        purpose: str = "ask",
+    ) -> Reply:
+        """Send one request and follow redirects; return the first answer that is none.
+
+        `patience` is added to the seconds waited for the answer's first byte. Authorization never goes to another
+        origin (distribution spec "Pulling blobs"). Raises TransportFailure.
+        """
+        sent = dict(headers)
+        for _hop in range(MOST_REDIRECTS + 1):
+            reply = self._send_once(method, target, sent, body=body, patience=patience, purpose=purpose)
+            location = reply.headers.get("Location") if reply.status in _REDIRECTS else None
+            if not location:
+                return reply
+            reply.close()
+            before = target
+            try:
+                target = redirected(target, location)
+            except BadLocation as error:
+                raise TransportFailure(
+                    purpose, method=method, url=before.shown, status=reply.status, text=str(error), passing=False
+                ) from error
+            if target.origin != before.origin:
+                sent.pop("Authorization", None)
+            if reply.status == 303 and method not in ("GET", "HEAD"):
+                method, body = "GET", None
+                sent = {name: value for name, value in sent.items() if not name.startswith("Content-")}
+        raise TransportFailure(
+            purpose,
+            method=method,
+            url=target.shown,
+            text=f"more than {MOST_REDIRECTS} redirects",
+            passing=False,
+        )
+
+    def _send_once(
+        self,
+        method: str,
+        target: Target,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | BodySource | None,
+        patience: float,
+        purpose: str,
+    ) -> Reply:
+        pool, by_address = self._pools.get(target.origin) or self._pool(target.origin)
+        timeout = urllib3.Timeout(connect=self._connect, read=self._stall + patience) if patience else self._usual
+        started = time.monotonic()
+        try:
+            raw = pool.urlopen(
+                method,
+                target.url if by_address else target.path,
+                body=body,
+                headers=headers,
+                retries=self._no_retries,
+                redirect=False,
+                assert_same_host=False,
+                timeout=timeout,
+                preload_content=False,
+                decode_content=False,
+            )
+        except BodyFailed as error:
+            raise error.error from None
+        except ForbiddenPeer as error:
+            text = f"{target.origin.host} is the link-local address {error}"
+            raise TransportFailure(purpose, method=method, url=target.shown, text=text, passing=False) from error
+        except TRANSPORT_ERRORS as error:
+            proxied = self._proxies.find(target.origin) is not None
+            failure = failures.describe(error, purpose, method=method, target=target, proxied=proxied)
+            if target.origin.host != self.own.host:
+                failure = failures.led_elsewhere(failure, target.origin, self.own)
+            raise failure from error
+        seconds = time.monotonic() - started
+        sent_whole = getattr(body, "is_sent", True)
+        foreign = target.origin.host != self.own.host
+        return Reply(raw, target, foreign=foreign, seconds=seconds, sent_whole=sent_whole)
+
+    def _pool(self, origin: Origin) -> tuple[Any, bool]:
+        """The pool for `origin`, and whether requests name the whole address (plain HTTP through a proxy)."""
+        proxy = self._proxies.find(origin)
+        foreign = origin.host != self.own.host
+        manager = self._managers.get((proxy or "", foreign))
+        if manager is None:
+            manager = self._managers.setdefault((proxy or "", foreign), self._manager(proxy, foreign))
+        pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
+        entry = (pool, proxy is not None and origin.scheme == "http")
+        if len(self._pools) < 256:
+            self._pools[origin] = entry
+        return entry
+
+    def _manager(self, proxy: str | None, foreign: bool) -> Any:
+        settings: dict[str, Any] = {
+            "num_pools": 32,
+            "maxsize": self._most,
+            "block": False,
+            "ssl_context": self._other_tls if foreign else self._own_tls,
+            "cert_reqs": "CERT_REQUIRED" if self._verified else "CERT_NONE",
+        }
+        if not self._verified:
+            settings["assert_hostname"] = False
+        if proxy is None:
+            manager = urllib3.PoolManager(**settings)
+        else:
+            parts = urlsplit(proxy)
+            user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+            headers = urllib3.make_headers(proxy_basic_auth=user) if user else {}
+            address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+            manager = urllib3.ProxyManager(
+                address, proxy_headers=headers, proxy_ssl_context=self._other_tls, **settings
+            )
+        manager.pool_classes_by_scheme = _pool_classes(stall=self._stall, guarded=foreign)
+        return manager
+
+    def close(self) -> None:
+        """End all idle connections."""
+        for manager in self._managers.values():
+            manager.clear()
+
+
+def _pool_classes(*, stall: float, guarded: bool) -> dict[str, Any]:
+    """urllib3's pools over connections of ours."""
+    extra = {"stall": stall, "guarded": guarded}
+    plain = urllib3.connectionpool.HTTPConnectionPool
+    secure = urllib3.connectionpool.HTTPSConnectionPool
+    pools: Iterable[tuple[str, Any]] = (("http", plain), ("https", secure))
+    return {
+        scheme: type(
+            f"Our{pool.__name__}",
+            (pool,),
+            {"ConnectionCls": type("OurConnection", (Connection, pool.ConnectionCls), dict(extra))},
+        )
+        for scheme, pool in pools
+    }

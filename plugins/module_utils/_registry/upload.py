@@ -1,0 +1,252 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Uploads of blobs (distribution spec "Pushing blobs"; registry-quirks §10 for what registries make of it).
+
+POST opens a session, PUT sends all of it. Where a proxy or registry cannot take that, pieces are PATCHed, and every
+host is remembered by what it takes. An attempt that fails is asked for (HEAD) before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .authorization import Scope
+from .bandwidth import Bandwidth
+from .errors import (
+    AccessDenied,
+    DigestMismatch,
+    ReadOnly,
+    RegistryError,
+    Throttled,
+    TransportFailure,
+    Unavailable,
+)
+from .exchange import Answer, Call, Exchange
+from .locations import BadLocation, Target, upload_location, with_query
+from .problems import LARGEST_ERROR_BODY
+from .upload_body import Body, Piece
+
+_OPENED = frozenset({201, 202})
+_TAKEN = frozenset({200, 201, 202, 204})
+_DONE = frozenset({200, 201, 204})
+MOST_SESSIONS = 6
+"""Attempts without a byte more taken than before."""
+LARGEST_PIECE = 90 * 1024 * 1024
+SMALLEST_PIECE = 512 * 1024
+_LARGEST_DEMAND = 512 * 1024 * 1024
+_BYTES_PER_SECOND_OF_PATIENCE = 16_000_000
+"""A registry on slow storage copies or hashes the whole blob before it answers the closing PUT."""
+_RANGE = re.compile(r"(?:bytes[= ])?0-(\d{1,18})")
+_SESSION_LOST = frozenset({400, 404, 409, 410, 416})
+
+
+class Habits:
+    """What one host has taught us about uploads. Thread-safe: single assignments."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.piece: int | None = None
+        """Bytes per PATCH; None: one PUT for all."""
+        self.whole_patch = False
+        """The PUT with a body is refused: one PATCH for all, then an empty PUT."""
+
+    def shrink(self, size: int) -> bool:
+        """A request of `size` bytes was too large or took too long; whether smaller ones can be tried."""
+        with self._lock:
+            if self.piece is not None and self.piece < size:
+                return True  # another worker has learned it meanwhile
+            self.piece = max(SMALLEST_PIECE, min(LARGEST_PIECE, size // 2))
+            return size > SMALLEST_PIECE
+
+    def demand(self, least: int) -> None:
+        """The registry takes no pieces smaller than `least`, except the last."""
+        with self._lock:
+            if self.piece is not None:
+                self.piece = max(self.piece, min(least, _LARGEST_DEMAND))
+
+
+@dataclass
+class _Session:
+    """An open upload: where it goes on, and how many bytes the registry has taken."""
+
+    location: Target
+    taken: int = 0
+
+
+class Upload:
+    """One blob on its way to one repository. Used by one thread, once."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        repository: str,
+        digest: str,
+        body: Body,
+        *,
+        habits: Habits,
+        bandwidth: Bandwidth,
+        is_there: Callable[[], bool],
+    ) -> None:
+        self._exchange = exchange
+        self._repository = repository
+        self._digest = digest
+        self._body = body
+        self._habits = habits
+        self._bandwidth = bandwidth
+        self._is_there = is_there
+        self._purpose = f"upload {digest} to {repository}"
+        self._scopes = (Scope(repository, "pull,push"),)
+        self._tried = 0
+        self._most_taken = 0
+        self._broken = 0
+
+    def run(self, location: Target | None = None) -> None:
+        """Upload it, in the session at `location` if there is one already. Raises RegistryError, Stopped."""
+        session = _Session(location) if location is not None else None
+        while True:
+            try:
+                session = session or self._start()
+                if session is None:
+                    return
+                self._send(session)
+                return
+            except (AccessDenied, ReadOnly, DigestMismatch, Throttled):
+                raise
+            except RegistryError as error:
+                session = self._recover(error, session)
+                if session is None and self._is_there():
+                    return
+
+    def _start(self) -> _Session | None:
+        """Open a session; None if the registry says that it has the blob already."""
+        target = Target(self._exchange.own, f"/v2/{self._repository}/blobs/uploads/")
+        answer = self._ask("POST", target, answers=_OPENED, headers={"Content-Length": "0"}, tries=0)
+        if answer.status == 201:
+            return None
+        least = answer.headers.get("OCI-Chunk-Min-Length") or ""
+        if least.isascii() and least.isdigit():
+            self._habits.demand(int(least[:18]))
+        return _Session(self._next(answer, target))
+
+    def _send(self, session: _Session) -> None:
+        size, habits = self._body.size, self._habits
+        piece = habits.piece if habits.piece is not None and habits.piece < size else None
+        if piece is None and not habits.whole_patch and not session.taken:
+            self._finish(session, self._piece(0, size))
+            return
+        while session.taken < size:
+            stop = min(size, session.taken + (piece or size))
+            self._patch(session, stop)
+        self._finish(session, None)
+
+    def _patch(self, session: _Session, stop: int) -> None:
+        start, target = session.taken, session.location
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(stop - start)}
+        if start or stop < self._body.size:
+            headers["Content-Range"] = f"{start}-{stop - 1}"
+        answer = self._ask("PATCH", target, answers=_TAKEN, headers=headers, body=self._piece(start, stop))
+        session.location = self._next(answer, target)
+        session.taken = stop
+        if stop > self._most_taken:
+            self._most_taken = stop
+            self._tried = 0
+
+    def _finish(self, session: _Session, body: Piece | None) -> None:
+        target = with_query(session.location, f"digest={self._digest}")
+        headers = {"Content-Length": str(len(body) if body else 0)}
+        if body:
+            headers["Content-Type"] = "application/octet-stream"
+        patience = self._body.size / _BYTES_PER_SECOND_OF_PATIENCE
+        answer = self._ask("PUT", target, answers=_DONE, headers=headers, body=body, patience=patience)
+        stored = answer.headers.get("Docker-Content-Digest")
+        if stored and stored != self._digest:
+            raise DigestMismatch(
+                self._purpose, method="PUT", url=target.shown, text=f"the registry stored {stored[:100]}"
+            )
+
+    def _recover(self, error: RegistryError, session: _Session | None) -> _Session | None:
+        """Decide how to go on after `error`: in `session`, or in a new one (None); raise it where nothing helps."""
+        if error.status == 413:
+            if not self._habits.shrink(self._request_size(session)):
+                raise error
+            return None
+        if session is None:
+            raise error  # opening a session has its own retries
+        self._tried += 1
+        if self._tried >= MOST_SESSIONS or not self._may_pass(error, session):
+            raise error
+        if isinstance(error, (TransportFailure, Unavailable)):
+            self._broken += 1
+            if self._broken >= 2 and self._body.size > LARGEST_PIECE:
+                # something between ends long requests: shorter ones may pass
+                self._habits.shrink(self._request_size(session))
+            return self._where_it_stands(session) if session.taken else None
+        return None
+
+    def _may_pass(self, error: RegistryError, session: _Session) -> bool:
+        if isinstance(error, TransportFailure):
+            return error.passing
+        if isinstance(error, Unavailable):
+            return True
+        if error.status in (404, 405) and not session.taken and not self._habits.whole_patch and self._tried >= 2:
+            self._habits.whole_patch = True
+            return True
+        return error.status in _SESSION_LOST or (error.status == 405 and not self._habits.whole_patch)
+
+    def _request_size(self, session: _Session | None) -> int:
+        if session is not None and self._habits.piece is not None:
+            return min(self._habits.piece, self._body.size)
+        return self._body.size
+
+    def _where_it_stands(self, session: _Session) -> _Session | None:
+        """Ask an interrupted session how far it got; None if it is lost or will not tell."""
+        try:
+            answer = self._ask("GET", session.location, answers=frozenset({200, 202, 204}), tries=2)
+            match = _RANGE.fullmatch((answer.headers.get("Range") or "").strip())
+            if not match or int(match.group(1)) >= self._body.size:
+                return None
+            location = session.location
+            if answer.headers.get("Location"):
+                location = self._next(answer, location)
+            return _Session(location, int(match.group(1)) + 1)
+        except RegistryError as lost:
+            if isinstance(lost, AccessDenied):
+                raise
+            return None
+
+    def _next(self, answer: Answer, asked: Target) -> Target:
+        location = answer.headers.get("Location")
+        try:
+            if not location:
+                raise BadLocation("the answer has no Location")
+            return upload_location(asked, location, own=self._exchange.own)
+        except BadLocation as error:
+            raise RegistryError(
+                self._purpose, method="POST", url=asked.shown, status=answer.status, text=str(error)
+            ) from error
+
+    def _piece(self, start: int, stop: int) -> Piece | None:
+        if stop == start:
+            return None
+        exchange = self._exchange
+        return Piece(
+            self._body,
+            start,
+            stop,
+            bandwidth=self._bandwidth,
+            counters=exchange.counters,
+            stopping=exchange.stopping,
+        )
+
+    def _ask(self, method: str, target: Target, *, tries: int = 1, **rest: Any) -> Answer:
+        """One request of this upload; without credentials if the registry sent us to another host."""
+        own = target.origin == self._exchange.own
+        scopes = self._scopes if own else ()
+        call = Call(self._purpose, method, target, scopes=scopes, tries=tries, tried=self._tried, **rest)
+        return self._exchange.fetch(call, limit=LARGEST_ERROR_BODY)
