@@ -1,0 +1,128 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the info modules say about a vendor's registry, and how all modules of the group take their options."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, task
+from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
+
+
+def test_channels_are_told_with_versions_and_digests(ansible: Ansible, source: Vendor) -> None:
+    tasks = [
+        task("All", "release_channel_info", **source.options),
+        task("One", "release_channel_info", channels=["stable"], platform_versions="~1.69.0", **source.options),
+    ]
+    run = ansible.play(tasks, "--check")
+    everything, one = run.ok("All"), run.ok("One")
+    stable = everything["channels"]["stable"]
+    assert everything["edition"] == "EE"
+    assert stable["exists"] and stable["version"] == "v1.69.0" and not stable["suspended"]
+    assert stable["digest"] == source.tree.tags("release-channel")["stable"]
+    assert everything["channels"]["lts"] == {"exists": False}
+    assert everything["versions"] == list(source.tree.shape.versions)
+    assert list(one["channels"]) == ["stable"]
+    assert sorted(one["releases"]) == ["v1.69.0", "v1.69.2"]
+    assert not run["All"].changed and not run["One"].changed
+
+
+def test_modules_are_told_and_unknown_names_are_no_failure(ansible: Ansible, source: Vendor) -> None:
+    tasks = [
+        task("Named", "module_releases_info", modules=["console@>=1.36.0", "typo"], **source.options),
+        task("All", "module_releases_info", **source.options),
+    ]
+    run = ansible.play(tasks)
+    named = run.ok("Named")["modules"]
+    assert named["typo"] == {"exists": False}
+    assert named["console"]["channels"]["stable"]["version"] == "v1.36.2"
+    assert set(named["console"]["releases"]) >= {"v1.36.2", "v1.37.0"}
+    assert "v1.34.0" not in named["console"]["releases"]
+    assert set(run.ok("All")["modules"]) == {module.name for module in source.tree.shape.modules}
+
+
+def test_group_defaults_reach_every_module_of_the_group(ansible: Ansible, source: Vendor, tmp_path: Path) -> None:
+    tasks = [
+        task("Channels", "release_channel_info", channels=["stable"]),
+        task("Modules", "module_releases_info", modules=["console"]),
+        task("Pull", "oci_bundle_pull", dest=str(tmp_path / "bundle"), modules=[], installer=False, security_db=False),
+        task("Push", "oci_bundle_push", src=[str(tmp_path / "bundle")]),
+    ]
+    run = ansible.play(tasks, defaults=source.options)
+    for name in ("Channels", "Modules", "Pull", "Push"):
+        run.ok(name)
+    assert not run["Push"].changed, "what was pulled from a registry is all there"
+
+
+def test_missing_libraries_are_named_with_host_and_interpreter(tmp_path: Path, target_python: str) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([target_python, "-m", "venv", "--without-pip", str(bare)], check=True)
+    ansible = Ansible(tmp_path / "ansible", python=str(bare / "bin/python"))
+    message = ansible.play([task("Read", "release_channel_info", images_repo="127.0.0.1:1/dkp/ee")]).failure("Read")
+    assert "requests" in message and str(bare / "bin/python") in message
+
+
+# module, the option that is wrong, what the message must say
+BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("release_channel_info", {"images_repo": "https://registry.example/dkp/ee"}, ("images_repo", "scheme")),
+    ("release_channel_info", {"images_repo": "registry.example"}, ("images_repo", "path")),
+    (
+        "release_channel_info",
+        {"license_token": "abcdefgh12345678", "username": "someone"},
+        ("license_token", "username"),
+    ),
+    ("release_channel_info", {"username": "someone"}, ("password",)),
+    ("release_channel_info", {"ca_path": "/nowhere/ca.pem"}, ("/nowhere/ca.pem",)),
+    ("release_channel_info", {"auth_file": "/nowhere/auth.json"}, ("/nowhere/auth.json",)),
+    ("release_channel_info", {"bandwidth_limit": "fast"}, ("bandwidth_limit", "40M")),
+    ("release_channel_info", {"connections": -1}, ("connections",)),
+    ("release_channel_info", {"timeout": 0}, ("timeout",)),
+    ("release_channel_info", {"channels": ["stabel"]}, ("stabel", "stable")),
+    ("release_channel_info", {"platform_versions": ">=1.69 <=x"}, ("platform_versions", "x")),
+    ("module_releases_info", {"modules": ["console@>=1.x.y"]}, ("console",)),
+    ("oci_bundle_pull", {"dest": "{file}"}, ("dest", "{file}")),
+    ("oci_bundle_pull", {"chunk_size": "4KB"}, ("chunk_size",)),
+    ("oci_bundle_pull", {"chunk_size": "big"}, ("chunk_size",)),
+    ("oci_bundle_pull", {"platform_versions": ">=1.69", "release": "stable"}, ("platform_versions", "release")),
+    ("oci_bundle_pull", {"modules": ["console"], "exclude_modules": ["Console!"]}, ("exclude_modules", "Console!")),
+    ("oci_bundle_push", {"src": ["{file}.missing"]}, ("src", "{file}.missing")),
+    ("oci_bundle_info", {"src": "{file}.missing"}, ("src", "{file}.missing")),
+]
+
+
+@pytest.fixture(scope="session")
+def refused(session_ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The messages of BAD_INPUTS. Nothing listens at the address, and every row must fail before that matters."""
+    file = tmp_path_factory.mktemp("bad") / "file"
+    file.write_text("here first\n")
+    tasks = []
+    for number, (module, wrong, _expected) in enumerate(BAD_INPUTS):
+        options: dict[str, Any] = {} if module == "oci_bundle_info" else {"images_repo": "127.0.0.1:1/dkp/ee"}
+        options |= {"dest": str(file.parent / "bundle")} if module == "oci_bundle_pull" else {}
+        options |= {name: _filled(value, file) for name, value in wrong.items()}
+        tasks.append(task(str(number), module, **options) | {"ignore_errors": True})
+    run = session_ansible.play(tasks)
+    assert not (file.parent / "bundle").exists(), "a refused pull leaves nothing behind"
+    return [run.failure(str(number)).replace(str(file), "{file}") for number in range(len(BAD_INPUTS))]
+
+
+def _filled(value: Any, file: Path) -> Any:
+    if isinstance(value, list):
+        return [_filled(item, file) for item in value]
+    return value.replace("{file}", str(file)) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    "row", range(len(BAD_INPUTS)), ids=lambda row: "-".join((BAD_INPUTS[row][0], *BAD_INPUTS[row][1]))
+)
+def test_bad_input_is_refused_with_a_reason_before_any_network(refused: list[str], row: int) -> None:
+    message = refused[row]
+    for expected in BAD_INPUTS[row][2]:
+        assert expected in message
+    assert "127.0.0.1:1" not in message, "the network was asked first"
