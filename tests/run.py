@@ -101,8 +101,15 @@ def _play(script: str) -> int:
     path = machine.CHECKOUT / "tests" / script
     if not path.exists():
         raise Failed(f"{path.relative_to(machine.CHECKOUT)} is not there")
-    variables = machine.environment(core.bin, DKP_TEST_COPY=str(make_copy(path.parent.name)))
-    return subprocess.run([core.python, path], cwd=machine.CHECKOUT, env=variables, check=False).returncode
+    with subprocess.Popen(
+        [core.python, path],
+        cwd=machine.CHECKOUT,
+        env=machine.environment(core.bin, PYTHONPATH=str(make_copy(path.parent.name)), PYTHONUNBUFFERED="1"),
+    ) as child:
+        # Ctrl-C reaches the child by itself; it cleans up, and we wait for that.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        return child.wait()
 
 
 TARGETS: dict[str, Callable[[], int]] = {
