@@ -146,12 +146,14 @@ class StoredGzip:
         length = min(_STORED, self.plain.size - first)
         last = first + length == self.plain.size
         return Joined(
-            (Literal(struct.pack("<BHH", last, length, length ^ 0xFFFF)), _Slice(self.plain, first, first + length))
+            (Literal(struct.pack("<BHH", last, length, length ^ 0xFFFF)), Slice(self.plain, first, first + length))
         )
 
 
 @dataclass(frozen=True)
-class _Slice:
+class Slice:
+    """A recipe's bytes from `first` up to `last`."""
+
     whole: Recipe
     first: int
     last: int

@@ -90,6 +90,7 @@ class Server:
         self._files = Path(tempfile.mkdtemp(prefix="dkp-registry-"))
         weakref.finalize(self, shutil.rmtree, self._files, ignore_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
+        self._probes = 0
         (self._files / "htpasswd").write_text(_HTPASSWD)
         self._configuration: dict[str, Any] = {
             "version": "0.1",
@@ -165,6 +166,7 @@ class Server:
 
     def accesses(self) -> list[Access]:
         """Every request answered so far, over all starts, in order; the kit's own probes left out."""
+        self._settle()
         lines = (_ACCESS.match(line) for line in (self._files / "stdout").read_text(errors="replace").splitlines())
         found = [
             Access(line["method"], line["target"], int(line["status"]), int(line["size"].replace("-", "0")))
@@ -180,6 +182,17 @@ class Server:
             for access in self.accesses()
             if access.method == (method or access.method) and re.search(path, access.target)
         )
+
+    def _settle(self) -> None:
+        """Wait for the line of one more request: lines are written behind the answers they tell of."""
+        if self._process is None or self._client_ca or self._configuration["log"]["accesslog"]["disabled"]:
+            return
+        self._probes += 1
+        if self._answers(f"/v2/?probe={self._probes}"):
+            until = time.monotonic() + 1
+            output = self._files / "stdout"
+            while time.monotonic() < until and f"?probe={self._probes} ".encode() not in output.read_bytes()[-4096:]:
+                time.sleep(0.005)
 
     def _launch(self) -> None:
         settings: dict[str, Any] = {"addr": self.host, "secret": "the same after every start"}
@@ -204,14 +217,14 @@ class Server:
             time.sleep(0.02)
         return False
 
-    def _answers(self) -> bool:
+    def _answers(self, target: str = "/v2/?probe=0") -> bool:
         try:
             if self._client_ca:
                 socket.create_connection(("127.0.0.1", self._port), timeout=2).close()
                 return True
             connection = self._connection()
             try:
-                connection.request("GET", "/v2/?probe")
+                connection.request("GET", target)
                 return connection.getresponse().status in (200, 401)
             finally:
                 connection.close()
