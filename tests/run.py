@@ -31,7 +31,9 @@ def set_up() -> list[Outcome]:
 
 def _cached_steps() -> list[Step]:
     specs = [environments.TOOLS, *environments.TARGETS.values(), *environments.CORES.values()]
-    providers = [Step("setup", spec.name, functools.partial(_provide, spec)) for spec in specs]
+    providers = [
+        Step("setup", f"{spec.name}, Python {spec.python}", functools.partial(_provide, spec)) for spec in specs
+    ]
     return [Step("setup", "programs built from source", _build_programs), *providers]
 
 
@@ -40,7 +42,7 @@ def _provide(spec: environments.EnvironmentSpec) -> None:
 
 
 def _build_programs() -> None:
-    target = environments.provide(environments.TARGETS["3.13"])
+    target = environments.provide(environments.TARGETS["newest"])
     try:
         machine.execute([target.python, machine.CHECKOUT / "tests/kit/programs.py"], cwd=machine.CHECKOUT)
     except Failed as failure:
@@ -63,7 +65,7 @@ def all_tests(root: Path) -> Iterator[list[Outcome]]:
     both = machine.PROCESSORS
     yield set_up()
     yield run_steps(lint_steps(root), side_by_side=both)
-    yield run_steps([*unit_steps(root), *server_steps(root)])
+    yield run_steps([*unit_steps(root), *server_steps(root)], side_by_side=both)
     yield run_steps(module_steps(root), side_by_side=both)
     yield run_steps(sanity_steps(), side_by_side=both)
     yield run_steps(package.package_steps(root))
@@ -116,7 +118,7 @@ TARGETS: dict[str, Callable[[], int]] = {
     "setup": _setup,
     "test": _test,
     "lint": lambda: _tests(lint_steps, side_by_side=machine.PROCESSORS),
-    "unit": lambda: _tests(unit_steps),
+    "unit": lambda: _tests(unit_steps, side_by_side=machine.PROCESSORS),
     "integration": lambda: _tests(_integration_steps, side_by_side=machine.PROCESSORS),
     "sanity": lambda: _tests(lambda root: sanity_steps(), side_by_side=machine.PROCESSORS),
     "package": lambda: _tests(package.package_steps),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,10 +23,9 @@ _NEEDS_ANSIBLE = ("tests/unit/plugins/action", "tests/unit/plugins/filter", "tes
 
 def unit_steps(root: Path) -> list[Step]:
     """Pure layers, on the oldest and the newest Python, where no Ansible may be importable."""
-    steps = []
-    for spec in TARGETS.values():
-        steps.append(Step("unit", spec.name, functools.partial(_run_unit, root, spec)))
-    return steps
+    return [
+        Step("unit", f"Python {spec.python}", functools.partial(_run_unit, root, spec)) for spec in TARGETS.values()
+    ]
 
 
 def _run_unit(root: Path, spec: EnvironmentSpec) -> Tally:
@@ -33,26 +33,30 @@ def _run_unit(root: Path, spec: EnvironmentSpec) -> Tally:
     script = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ansible') is not None)"
     execute([target.python, "-c", script], cwd=root, env=environment(target.bin))
     ignored = [f"--ignore={path}" for path in _NEEDS_ANSIBLE]
-    return run_pytest(target, root, ["tests/unit", *ignored], name=f"unit-{spec.name}")
+    return run_pytest(target, root, ["tests/unit", *ignored], name=f"unit-{spec.python}")
 
 
 def module_steps(root: Path) -> list[Step]:
     """Modules as a playbook runs them: every ansible-core, with the modules on the oldest and the newest Python."""
     return [
-        Step("modules", f"ansible-{core}, modules on {target}", functools.partial(_run_modules, root, core, target))
+        Step(
+            "modules",
+            f"ansible-core {core}, modules on Python {target.python}",
+            functools.partial(_run_modules, root, core, target),
+        )
         for core in CORES
-        for target in TARGETS
+        for target in TARGETS.values()
     ]
 
 
-def _run_modules(root: Path, core: str, target: str) -> Tally:
-    controller, remote = provide(CORES[core]), provide(TARGETS[target])
+def _run_modules(root: Path, core: str, target: EnvironmentSpec) -> Tally:
+    controller, remote = provide(CORES[core]), provide(target)
     paths = [path for path in ("tests/ansible", *_NEEDS_ANSIBLE) if any((root / COLLECTION / path).rglob("test_*.py"))]
     return run_pytest(
         controller,
         root,
         paths,
-        name=f"modules-{core}-{target}",
+        name=f"modules-{core}-{target.python}",
         DKP_TEST_TARGET_PYTHON=str(remote.python),
         ANSIBLE_COLLECTIONS_PATH=str(root),
     )
@@ -62,11 +66,11 @@ def server_steps(root: Path) -> list[Step]:
     """Tests against real servers that need no Ansible, where there are any."""
     if not any((root / COLLECTION / "tests/integration").rglob("test_*.py")):
         return []
-    return [Step("servers", "python-3.13", functools.partial(_run_servers, root))]
+    return [Step("servers", f"Python {TARGETS['newest'].python}", functools.partial(_run_servers, root))]
 
 
 def _run_servers(root: Path) -> Tally:
-    return run_pytest(provide(TARGETS["3.13"]), root, ["tests/integration"], name="servers")
+    return run_pytest(provide(TARGETS["newest"]), root, ["tests/integration"], name="servers")
 
 
 def run_pytest(
@@ -83,14 +87,15 @@ def run_pytest(
         if not report.exists():
             raise
         problem = str(failure)
-    tally = _count(report, problem)
+    tally = replace(count_report(report), failures=problem)
     if problem and not tally.failed:
         raise Failed(problem)
     return tally
 
 
-def _count(report: Path, problem: str) -> Tally:
+def count_report(report: Path) -> Tally:
+    """The counts of a JUnit report."""
     cases = list(ElementTree.parse(report).iter("testcase"))
     skipped = [skip.get("message") or "no reason given" for case in cases for skip in case.iter("skipped")]
     failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
-    return Tally(len(cases) - failed - len(skipped), failed, tuple(skipped), problem)
+    return Tally(len(cases) - failed - len(skipped), failed, tuple(skipped))
