@@ -30,11 +30,18 @@ def retry_after(value: str | None, *, now: float | None = None) -> float | None:
         return None
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError, IndexError, OverflowError):
+    moment = moment_of(text)
+    if moment is None:
         return None
     return min(max(0.0, moment - (time.time() if now is None else now)), LONGEST_RETRY_AFTER)
+
+
+def moment_of(date: str | None) -> float | None:
+    """Seconds since the epoch of an HTTP date, None if it is none."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
 
 
 class Backoff:

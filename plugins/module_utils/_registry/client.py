@@ -23,8 +23,8 @@ from .counters import Counters
 from .credentials import Keyring
 from .docker_config import read_keyring
 from .download import BlobReader
-from .errors import AccessDenied, DigestMismatch, NotFound, RegistryError, Unavailable
-from .exchange import Answer, Call, Exchange
+from .errors import AccessDenied, BlobUnknown, DigestMismatch, NotFound, RegistryError, Unavailable
+from .exchange import OK, Answer, Call, Exchange
 from .locations import BadLocation, Target, origin_of, upload_location
 from .options import RegistryOptions, check_options
 from .parallel import CEILING, Permits
@@ -40,7 +40,7 @@ from .upload_body import Body
 _ACCEPT = ", ".join(MANIFEST_TYPES)
 _STORED = frozenset({200, 201, 202, 204})
 _HEAD_ANSWERS = frozenset({200, 400, 403, 404, 405, 406, 415, 501})
-_MOUNT_ANSWERS = frozenset({200, 201, 202, 400, 401, 403, 404, 405, 409, 415, 416, 422, 500, 501, 502})
+_MOUNT_ANSWERS = frozenset({200, 201, 202, 400, 403, 404, 405, 409, 415, 416, 422, 500, 501, 502})
 _MOUNT_REFUSALS = 3
 """In a row, after which this host is not asked for mounts again."""
 _MOST_SPARE_SESSIONS = 256
@@ -62,6 +62,9 @@ class Registry:
         keyring = _keyring(options, environment)
         for credentials in keyring.all():
             self.secrets.add(credentials.password or credentials.identity_token, username=credentials.username)
+        proxies = read_proxies(environment)
+        for secret in proxies.passwords():
+            self.secrets.add(secret)
         own = origin_of(options.scheme, options.address.host)
         self.address: RepositoryAddress = options.address
         self.counters = Counters()
@@ -71,9 +74,7 @@ class Registry:
         self._bandwidth = Bandwidth(options.bandwidth_limit, self._stopping)
         self._patience = Patience(options.read_only_wait, self._stopping)
         self._habits = Habits()
-        self._transport = transports.Transport(
-            options, own, proxies=read_proxies(environment), most=self._permits.ceiling
-        )
+        self._transport = transports.Transport(options, own, proxies=proxies, most=self._permits.ceiling)
         self._exchange = Exchange(
             self._transport,
             keyring,
@@ -166,7 +167,8 @@ class Registry:
         try:
             answer = self._exchange.fetch(call, limit=LARGEST_ERROR_BODY)
         except RegistryError as error:
-            if error.status in (400, 409, 412) and self._holds(repository, reference, manifest.digest):
+            refused = error.status in (400, 409, 412) and not isinstance(error, (BlobUnknown, DigestMismatch))
+            if refused and self._holds(repository, reference, manifest.digest):
                 return  # an immutable tag that has this very image
             raise
         stored = answer.headers.get("Docker-Content-Digest")
@@ -272,7 +274,7 @@ class Registry:
         self._patience.write(attempt)
         self.counters.count(blobs_sent=1)
 
-    def _manifest_call(self, method: str, repository: str, reference: str, **rest: frozenset[int]) -> Call:
+    def _manifest_call(self, method: str, repository: str, reference: str, *, answers: frozenset[int] = OK) -> Call:
         return Call(
             f"read the manifest {_reference(repository, reference)}",
             method,
@@ -280,7 +282,7 @@ class Registry:
             scopes=(Scope(repository, "pull"),),
             headers={"Accept": _ACCEPT},
             first=True,
-            **rest,
+            answers=answers,
         )
 
 

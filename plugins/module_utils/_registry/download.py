@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from types import TracebackType
 
 from .bandwidth import Bandwidth
 from .errors import DigestMismatch, TransportFailure
 from .exchange import Call, Exchange
 from .inflating import Inflating
-from .transport import Reply
+from .reply import Reply
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.IGNORECASE)
 _ANSWERS = frozenset({200, 206, 416})
 _SCRATCH = 256 * 1024
+_MOST_WRONG_LENGTHS = 3
 EMPTY = "sha256:" + hashlib.sha256(b"").hexdigest()
 
 
@@ -41,10 +43,11 @@ class BlobReader:
         self._source: Reply | Inflating | None = None
         self._reply: Reply | None = None
         self._tries = 0
-        self._unbounded = False
+        self._ignores_ranges = False
+        self._wrong_lengths = 0
         if size == 0 and digest == EMPTY:
             return  # some registries cannot serve it (registry-quirks §6)
-        self._open()
+        self._reopen()
         if size == 0:
             self._finish()
 
@@ -90,43 +93,48 @@ class BlobReader:
         self.close()
 
     def _read_once(self, buffer: memoryview) -> int:
-        """The next bytes, or 0 after a failure that left tries."""
+        """The next bytes; 0 after a failure that left tries."""
+        if self._source is None:
+            self._reopen()
+            return 0
         try:
-            if self._source is None:
-                self._open()
-                return 0
             count = self._source.readinto(buffer)
             if count == 0:
                 raise self._failure(f"the answer ended after {self.position} of {self.size} bytes")
             return count
         except TransportFailure as failure:
-            self.close()
-            self._tries = self._exchange.again(self._call, failure, self._tries)
+            self._note(failure)
             return 0
 
-    def _open(self) -> None:
-        """Ask for the rest of the blob; reads what the server sends before it, if it has no ranges."""
-        headers = dict(self._call.headers)
-        if self.position and not self._unbounded:
-            headers["Range"] = f"bytes={self.position}-{self.size - 1}"
-        call = Call(
-            self._call.purpose, "GET", self._call.target, scopes=self._call.scopes, answers=_ANSWERS, headers=headers
-        )
-        reply = self._exchange.send(call)
-        self._reply = reply
-        ahead = self.position
-        if reply.status == 206 and "Range" in headers and self._is_range(reply):
-            ahead = 0
-        elif reply.status != 200:
-            # no or wrong ranges: start over and skip what we have
-            self.close()
-            if self._unbounded or "Range" not in headers:
-                raise self._failure(f"the registry answered {reply.status} to a request for the whole blob")
-            self._unbounded = True
-            self._open()
-            return
-        self._source = self._decoded(reply)
-        self._skip(ahead)
+    def _reopen(self) -> None:
+        """Ask for what is missing until the stream stands at the next byte."""
+        while self._source is None:
+            headers = {}
+            if self.position and not self._ignores_ranges:
+                headers["Range"] = f"bytes={self.position}-{self.size - 1}"
+            self._reply = self._exchange.send(replace(self._call, answers=_ANSWERS, headers=headers))
+            try:
+                self._source = self._take(self._reply, ranged=bool(headers))
+            except TransportFailure as failure:
+                self._note(failure)
+
+    def _note(self, failure: TransportFailure) -> None:
+        self.close()
+        self._tries = self._exchange.again(self._call, failure, self._tries)
+
+    def _take(self, reply: Reply, *, ranged: bool) -> Reply | Inflating | None:
+        """The stream in `reply`, brought to the next byte; None if the server cannot begin where it was asked to."""
+        if reply.status == 206 and ranged and self._is_range(reply):
+            return reply
+        if reply.status == 200:
+            source = self._plain(reply)
+            self._skip(source, self.position)
+            return source
+        self.close()
+        if not ranged:
+            raise self._failure(f"the registry answered {reply.status} to a request for the whole blob")
+        self._ignores_ranges = True  # start over, and skip what is here already
+        return None
 
     def _is_range(self, reply: Reply) -> bool:
         match = _CONTENT_RANGE.fullmatch((reply.headers.get("Content-Range") or "").strip())
@@ -135,27 +143,25 @@ class BlobReader:
         first, last, total = match.groups()
         return int(first) == self.position and int(last) == self.size - 1 and total in ("*", str(self.size))
 
-    def _decoded(self, reply: Reply) -> Reply | Inflating:
+    def _plain(self, reply: Reply) -> Reply | Inflating:
         """The blob's own bytes: a proxy may have compressed them, though it was asked not to."""
+        length = reply.headers.get("Content-Length") or str(self.size)
         encoding = (reply.headers.get("Content-Encoding") or "").strip().lower()
         if encoding in ("gzip", "x-gzip") and reply.headers.get("Content-Length") != str(self.size):
             return Inflating(reply, limit=self.size)
-        length = reply.headers.get("Content-Length") or ""
-        if reply.status == 200 and length.isascii() and length.isdigit() and int(length) != self.size:
-            self.close()
-            raise DigestMismatch(
-                self._call.purpose,
-                method="GET",
-                url=reply.target.shown,
-                text=f"the registry has {length} bytes under the digest of a blob of {self.size}",
-            )
+        if length != str(self.size):
+            self._wrong_lengths += 1
+            text = f"the registry says it has {length[:20]} bytes, the manifest says {self.size}"
+            if self._wrong_lengths >= _MOST_WRONG_LENGTHS:
+                raise DigestMismatch(self._call.purpose, method="GET", url=reply.target.shown, text=text)
+            raise self._failure(text)
         return reply
 
-    def _skip(self, count: int) -> None:
+    def _skip(self, source: Reply | Inflating, count: int) -> None:
         scratch = memoryview(bytearray(min(count, _SCRATCH)))
-        while count and self._source is not None:
+        while count:
             self._exchange.stopping.check()
-            read = self._source.readinto(scratch[: min(count, len(scratch))])
+            read = source.readinto(scratch[: min(count, len(scratch))])
             if not read:
                 raise self._failure("the answer ended before the point to go on from")
             self._bandwidth.take(read)

@@ -54,7 +54,7 @@ class AccessDenied(RegistryError):
     """The credentials were refused (401), or they give no right to this (403)."""
 
     hint = (
-        "Check the credentials and what they cover; the vendor's registry answers so for missing things too, "
+        "Check them and what they cover; the vendor's registry answers so for missing things too, "
         "and for everything outside the licence"
     )
 

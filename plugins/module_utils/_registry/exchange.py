@@ -12,7 +12,7 @@ from typing import Any
 
 from . import backoff as pauses
 from .authorization import Authorizer, Scopes
-from .backoff import Backoff, retry_after
+from .backoff import Backoff, moment_of, retry_after
 from .challenge import parse_challenges
 from .counters import Counters
 from .credentials import Keyring
@@ -22,9 +22,10 @@ from .locations import Origin, Target
 from .parallel import Permits
 from .problems import LARGEST_ERROR_BODY, Problem, error_of, read_problem
 from .redaction import Secrets
+from .reply import Reply
 from .stopping import Stopping
 from .tokens import LARGEST_TOKEN_ANSWER
-from .transport import BodySource, Reply, Transport
+from .transport import BodySource, Transport
 
 OK = frozenset({200})
 _MOST_REFUSALS = 2
@@ -156,7 +157,7 @@ class Exchange:
                 if self._authorizer.learn(challenges, call.scopes, used=header):
                     continue
             error = self._error(call, problem, reply)
-            tries = self.again(call, error, tries, asked=retry_after(reply.headers.get("Retry-After")))
+            tries = self.again(call, error, tries, asked=_asked_pause(reply))
 
     def again(self, call: Call, error: RegistryError, tries: int, *, asked: float | None = None) -> int:
         """Count one more failed try of `call` and set the host's pause; raise `error` where that was the last one."""
@@ -174,6 +175,11 @@ class Exchange:
             raise error
         self.counters.count_retry()
         return tries
+
+    def pause(self, host: str, *, tries: int) -> None:
+        """Set the pause for work on `host` that failed for the `tries`-th time for a reason beyond one request."""
+        self._backoff.failed(host, tries=tries)
+        self.permits.troubled()
 
     def _send_once(self, call: Call, header: str | None) -> Reply:
         headers = {**_BASE_HEADERS, **call.headers}
@@ -246,6 +252,11 @@ class Exchange:
         )
         answer = self.fetch(call, limit=LARGEST_TOKEN_ANSWER)
         return answer.status, answer.body
+
+
+def _asked_pause(reply: Reply) -> float | None:
+    """Retry-After in seconds; a date is measured by the server's own clock."""
+    return retry_after(reply.headers.get("Retry-After"), now=moment_of(reply.headers.get("Date")))
 
 
 def _tries_for(call: Call, error: RegistryError, *, reached: bool) -> int:

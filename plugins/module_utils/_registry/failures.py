@@ -116,6 +116,12 @@ def _connection_kind(chain: list[BaseException], origin: Origin, via: str) -> Ki
         return Kind(f"no connection to {place} ({_innermost(chain)}){via}", "Check the way there", unsent=True)
     if any(isinstance(one, socket.timeout) for one in chain) or "ReadTimeoutError" in names:
         return Kind("no progress within the time-out", _STALL_HINT)
+    if "BadStatusLine" in names:
+        return Kind(f"{place} does not speak HTTP", "If it speaks TLS, leave scheme at https", unsent=True)
+    if "LineTooLong" in names or any("got more than" in str(one) for one in chain):
+        return Kind(
+            f"the answer's header is absurd ({_innermost(chain)})", "Check what is at this address", passing=False
+        )
     return Kind(f"the connection broke ({_innermost(chain)})", "The run can be repeated", dropped=True)
 
 

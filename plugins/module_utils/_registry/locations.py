@@ -65,15 +65,16 @@ def parse_target(url: str) -> Target:
     """Read an absolute http(s) URL; user names in it are dropped. Raises BadLocation."""
     if len(url) > _LONGEST_LOCATION:
         raise BadLocation("the address is longer than 16 KiB")
+    shown = repr(url.partition("?")[0][:100])
     if any(ord(character) <= 0x20 or ord(character) >= 0x7F for character in url):
-        raise BadLocation(f"{url[:100]!r} is not an address")
+        raise BadLocation(f"{shown} is not an address")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise BadLocation(f"{url[:100]!r} is not an address ({error})") from error
+        raise BadLocation(f"{shown} is not an address ({error})") from error
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        raise BadLocation(f"{url[:100]!r} is not an http or https address")
+        raise BadLocation(f"{shown} is not an http or https address")
     path = parts.path or "/"
     origin = Origin(parts.scheme, parts.hostname.lower(), port or DEFAULT_PORTS[parts.scheme])
     return Target(origin, f"{path}?{parts.query}" if parts.query else path)
@@ -86,7 +87,7 @@ def resolve(base: Target, reference: str) -> Target:
     except BadLocation:
         raise
     except ValueError as error:
-        raise BadLocation(f"{reference[:100]!r} is not an address ({error})") from error
+        raise BadLocation(f"{reference.partition('?')[0][:100]!r} is not an address ({error})") from error
 
 
 def redirected(base: Target, reference: str) -> Target:

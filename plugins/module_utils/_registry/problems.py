@@ -141,14 +141,12 @@ def error_of(problem: Problem, *, purpose: str, method: str, url: str, writes: b
 def _denied(purpose: str, facts: dict[str, Any]) -> AccessDenied:
     if "quota" in facts["text"].lower():
         return AccessDenied(purpose, hint="The registry's quota is used up; raise it or make room", **facts)
-    if not facts["text"] and not facts["code"]:
-        refused = "the credentials were refused" if facts["status"] == 401 else "no right to do this"
-        return AccessDenied(purpose, **{**facts, "text": refused})
-    return AccessDenied(purpose, **facts)
+    meaning = "The credentials were refused" if facts["status"] == 401 else "The credentials give no right to this"
+    return AccessDenied(purpose, hint=f"{meaning}. {AccessDenied.hint}", **facts)
 
 
 def _hint(problem: Problem) -> str:
-    if problem.status == 400 and "HTTPS server" in problem.text:
+    if problem.status == 400 and re.search("HTTPS (server|port)", problem.text):
         return "The other side speaks TLS: leave scheme at https"
     if problem.status == 507:
         return "The registry has no room left; make room and repeat the run"

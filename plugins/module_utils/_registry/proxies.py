@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Union
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .._oci.errors import InvalidInput
 from .locations import DEFAULT_PORTS, Origin
@@ -51,6 +51,11 @@ class Proxies:
         if proxy is None or any(exception.covers(origin) for exception in self.exceptions):
             return None
         return proxy
+
+    def passwords(self) -> list[str]:
+        """Those in the proxies' addresses, to be kept secret."""
+        found = (urlsplit(url).password for url in self.by_scheme.values())
+        return [unquote(password) for password in found if password]
 
 
 def read_proxies(environment: Mapping[str, str]) -> Proxies:

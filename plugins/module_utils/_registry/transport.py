@@ -14,7 +14,7 @@ from __future__ import annotations
 import http.client
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +24,7 @@ from .errors import TransportFailure
 from .locations import BadLocation, Origin, Target, redirected
 from .options import RegistryOptions
 from .proxies import Proxies
+from .reply import Reply
 from .tls import build_context
 
 try:
@@ -44,8 +45,8 @@ except ImportError:
 MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LONGEST_CONNECT = 30.0
-_COPIED_PIECE = 64 * 1024
-_ENDLESS = 1 << 62
+_SPARE_CONNECTIONS = 8
+"""For token requests, which need no permit."""
 
 
 class BodySource(Protocol):
@@ -67,128 +68,6 @@ class BodyFailed(Exception):
         self.error = error
 
 
-class Reply:
-    """One answer whose body may be still on its way. Close it, in every case, to give its connection back."""
-
-    __slots__ = (
-        "_body",
-        "_file",
-        "_left",
-        "_raw",
-        "foreign",
-        "headers",
-        "on_close",
-        "seconds",
-        "sent_whole",
-        "status",
-        "target",
-    )
-
-    def __init__(self, raw: Any, target: Target, *, foreign: bool, seconds: float, sent_whole: bool) -> None:
-        self._raw = raw
-        body = getattr(raw, "_fp", None)
-        self._body: Any = body if isinstance(body, http.client.HTTPResponse) else None
-        self._file: Any = None
-        self._left = _ENDLESS
-        if self._body is not None and not self._body.chunked and self._body.fp is not None:
-            self._file = self._body.fp
-            self._left = _ENDLESS if self._body.length is None else self._body.length
-        self.status: int = raw.status
-        self.headers: Any = raw.headers
-        self.target = target
-        self.foreign = foreign
-        """Whether the answer came from another host than the registry (after a redirect)."""
-        self.seconds = seconds
-        """From sending to the first byte of the answer."""
-        self.sent_whole = sent_whole
-        """False when the answer came before the whole body was sent: the connection cannot be used again."""
-        self.on_close: Callable[[], None] | None = None
-        """Called once, when the reply is closed."""
-
-    def all(self, name: str) -> list[str]:
-        """Every value of a header."""
-        return list(self.headers.getlist(name))
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read the next bytes straight into `buffer`; 0 at the end of the body. Raises TransportFailure.
-
-        Bytes that came before a connection broke are returned first; the next call meets the failure.
-        """
-        filled = 0
-        try:
-            if self._file is None:
-                piece = self._read1(min(len(buffer), _COPIED_PIECE))
-                filled = len(piece)
-                buffer[:filled] = piece
-                return filled
-            wanted = min(len(buffer), self._left)
-            while filled < wanted:
-                count = self._file.readinto1(buffer[filled:wanted])
-                if not count:
-                    break
-                filled += count
-        except TRANSPORT_ERRORS as error:
-            if not filled:
-                raise self._broken(error) from error
-        self._left -= filled
-        if not self._left:
-            self._body.close()  # the socket stays with its connection
-        return filled
-
-    def _read1(self, count: int) -> bytes:
-        """Of a chunked body, or of one that urllib3 hands out in another way than usual."""
-        if self._body is not None:
-            return bytes(self._body.read1(count))
-        return bytes(self._raw.read(count, decode_content=False))
-
-    def read(self, limit: int) -> bytes:
-        """The rest of the body, but at most `limit` + 1 bytes: a longer result means that there is more."""
-        try:
-            source = self._body if self._body is not None else self._raw
-            if self._body is not None and self._body.length is not None and self._body.length <= limit:
-                expected = self._body.length
-                data: bytes = source.read()
-                if len(data) < expected:
-                    raise http.client.IncompleteRead(data, expected - len(data))
-                return data
-            pieces, missing = [], limit + 1
-            while missing:
-                piece = source.read(missing)
-                if not piece:
-                    break
-                pieces.append(piece)
-                missing -= len(piece)
-            return b"".join(pieces)
-        except TRANSPORT_ERRORS as error:
-            raise self._broken(error) from error
-
-    def _broken(self, error: BaseException) -> TransportFailure:
-        return failures.describe(error, "read an answer", method="GET", target=self.target, proxied=False)
-
-    def close(self) -> None:
-        """Give the connection back if the body was read to its end, else end it. May be called again."""
-        raw, self._raw = self._raw, None
-        if raw is None:
-            return
-        try:
-            if not self.sent_whole or not self._is_drained():
-                raw.close()
-        except TRANSPORT_ERRORS:
-            raw.close()
-        finally:
-            raw.release_conn()
-            if self.on_close is not None:
-                self.on_close()
-
-    def _is_drained(self) -> bool:
-        body = self._body
-        if body is None:
-            return False
-        if body.length == 0 and not body.isclosed():
-            body.read()  # nothing, but http.client wants to be asked
-        return bool(body.isclosed())
-
-
 class Transport:
     """Sends requests to one registry and to the hosts it leads to. Thread-safe. No retries: see exchange.py."""
 
@@ -199,7 +78,7 @@ class Transport:
         self._stall = float(options.timeout)
         self._connect = min(self._stall, _LONGEST_CONNECT)
         self._verified = options.validate_certs
-        authorities = requests.certs.where()
+        authorities = str(requests.utils.DEFAULT_CA_BUNDLE_PATH)
         self._own_tls = build_context(options, with_client_certificate=True, fallback_authorities=authorities)
         self._other_tls = self._own_tls
         if options.client_cert is not None:
@@ -244,6 +123,9 @@ class Transport:
                 ) from error
             if target.origin != before.origin:
                 sent.pop("Authorization", None)
+                if method == "POST" and body is not None:
+                    text = f"a redirect would take credentials to {target.origin}"
+                    raise TransportFailure(purpose, method=method, url=before.shown, text=text, passing=False)
             if reply.status == 303 and method not in ("GET", "HEAD"):
                 method, body = "GET", None
                 sent = {name: value for name, value in sent.items() if not name.startswith("Content-")}
@@ -294,8 +176,8 @@ class Transport:
             raise failure from error
         seconds = time.monotonic() - started
         sent_whole = getattr(body, "is_sent", True)
-        foreign = target.origin.host != self.own.host
-        return Reply(raw, target, foreign=foreign, seconds=seconds, sent_whole=sent_whole)
+        foreign = target.origin != self.own
+        return Reply(raw, target, foreign=foreign, seconds=seconds, sent_whole=sent_whole, errors=TRANSPORT_ERRORS)
 
     def _pool(self, origin: Origin) -> tuple[Any, bool]:
         """The pool for `origin`, and whether requests name the whole address (plain HTTP through a proxy)."""
@@ -313,7 +195,7 @@ class Transport:
     def _manager(self, proxy: str | None, foreign: bool) -> Any:
         settings: dict[str, Any] = {
             "num_pools": 32,
-            "maxsize": self._most,
+            "maxsize": self._most + _SPARE_CONNECTIONS,
             "block": False,
             "ssl_context": self._other_tls if foreign else self._own_tls,
             "cert_reqs": "CERT_REQUIRED" if self._verified else "CERT_NONE",

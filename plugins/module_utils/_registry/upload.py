@@ -39,6 +39,7 @@ MOST_SESSIONS = 6
 """Attempts without a byte more taken than before."""
 LARGEST_PIECE = 90 * 1024 * 1024
 SMALLEST_PIECE = 512 * 1024
+_LONG_REQUEST = 32 * 1024 * 1024
 _LARGEST_DEMAND = 512 * 1024 * 1024
 _BYTES_PER_SECOND_OF_PATIENCE = 16_000_000
 """A registry on slow storage copies or hashes the whole blob before it answers the closing PUT."""
@@ -105,6 +106,9 @@ class Upload:
         self._tried = 0
         self._most_taken = 0
         self._broken = 0
+        self._mismatches = 0
+        self._request: Piece | None = None
+        self._method = ""
 
     def run(self, location: Target | None = None) -> None:
         """Upload it, in the session at `location` if there is one already. Raises RegistryError, Stopped."""
@@ -112,16 +116,17 @@ class Upload:
         while True:
             try:
                 session = session or self._start()
-                if session is None:
-                    return
-                self._send(session)
+                if session is not None:
+                    self._send(session)
                 return
-            except (AccessDenied, ReadOnly, DigestMismatch, Throttled):
+            except (AccessDenied, ReadOnly, Throttled):
                 raise
             except RegistryError as error:
+                if session is None:
+                    raise  # opening a session has its own retries
+                if self._method == "PUT" and error.status != 413 and self._is_there():
+                    return  # only the answer was lost, or another run was faster
                 session = self._recover(error, session)
-                if session is None and self._is_there():
-                    return
 
     def _start(self) -> _Session | None:
         """Open a session; None if the registry says that it has the blob already."""
@@ -150,7 +155,9 @@ class Upload:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(stop - start)}
         if start or stop < self._body.size:
             headers["Content-Range"] = f"{start}-{stop - 1}"
-        answer = self._ask("PATCH", target, answers=_TAKEN, headers=headers, body=self._piece(start, stop))
+        patience = (stop - start) / _BYTES_PER_SECOND_OF_PATIENCE
+        body = self._piece(start, stop)
+        answer = self._ask("PATCH", target, answers=_TAKEN, headers=headers, body=body, patience=patience)
         session.location = self._next(answer, target)
         session.taken = stop
         if stop > self._most_taken:
@@ -170,51 +177,50 @@ class Upload:
                 self._purpose, method="PUT", url=target.shown, text=f"the registry stored {stored[:100]}"
             )
 
-    def _recover(self, error: RegistryError, session: _Session | None) -> _Session | None:
-        """Decide how to go on after `error`: in `session`, or in a new one (None); raise it where nothing helps."""
+    def _recover(self, error: RegistryError, session: _Session) -> _Session | None:
+        """Decide how to go on after `error`: in a session that is there, or in a new one (None); or raise it."""
+        size = len(self._request) if self._request else 0
         if error.status == 413:
-            if not self._habits.shrink(self._request_size(session)):
+            if not self._habits.shrink(size):
                 raise error
             return None
-        if session is None:
-            raise error  # opening a session has its own retries
         self._tried += 1
-        if self._tried >= MOST_SESSIONS or not self._may_pass(error, session):
+        if self._tried >= MOST_SESSIONS or not self._may_pass(error):
             raise error
         if isinstance(error, (TransportFailure, Unavailable)):
             self._broken += 1
-            if self._broken >= 2 and self._body.size > LARGEST_PIECE:
-                # something between ends long requests: shorter ones may pass
-                self._habits.shrink(self._request_size(session))
-            return self._where_it_stands(session) if session.taken else None
+            if self._broken >= 2 and size > _LONG_REQUEST:
+                self._habits.shrink(size)  # something between may end long requests: shorter ones pass
+            return self._where_it_stands(session) if self._method == "PATCH" or session.taken else None
+        self._exchange.pause(session.location.origin.host, tries=self._tried)
         return None
 
-    def _may_pass(self, error: RegistryError, session: _Session) -> bool:
+    def _may_pass(self, error: RegistryError) -> bool:
         if isinstance(error, TransportFailure):
             return error.passing
-        if isinstance(error, Unavailable):
-            return True
-        if error.status in (404, 405) and not session.taken and not self._habits.whole_patch and self._tried >= 2:
-            self._habits.whole_patch = True
-            return True
-        return error.status in _SESSION_LOST or (error.status == 405 and not self._habits.whole_patch)
-
-    def _request_size(self, session: _Session | None) -> int:
-        if session is not None and self._habits.piece is not None:
-            return min(self._habits.piece, self._body.size)
-        return self._body.size
+        if isinstance(error, DigestMismatch):
+            # damaged on its way, or a session with something else in it; the source is read anew
+            self._mismatches += 1
+            return self._mismatches == 1
+        if self._method == "PUT" and self._request and not self._habits.whole_patch:
+            refused = error.status in (405, 501) or (error.status == 404 and self._tried >= 2)
+            if refused:
+                self._habits.whole_patch = True
+                return True
+        return isinstance(error, Unavailable) or error.status in _SESSION_LOST
 
     def _where_it_stands(self, session: _Session) -> _Session | None:
         """Ask an interrupted session how far it got; None if it is lost or will not tell."""
         try:
             answer = self._ask("GET", session.location, answers=frozenset({200, 202, 204}), tries=2)
             match = _RANGE.fullmatch((answer.headers.get("Range") or "").strip())
-            if not match or int(match.group(1)) >= self._body.size:
-                return None
+            last = int(match.group(1)) if match else 0
+            if not 0 < last < self._body.size:
+                return None  # 0-0 may mean one byte or none
             location = session.location
             if answer.headers.get("Location"):
                 location = self._next(answer, location)
-            return _Session(location, int(match.group(1)) + 1)
+            return _Session(location, last + 1)
         except RegistryError as lost:
             if isinstance(lost, AccessDenied):
                 raise
@@ -246,7 +252,7 @@ class Upload:
 
     def _ask(self, method: str, target: Target, *, tries: int = 1, **rest: Any) -> Answer:
         """One request of this upload; without credentials if the registry sent us to another host."""
-        own = target.origin == self._exchange.own
-        scopes = self._scopes if own else ()
+        self._method, self._request = method, rest.get("body")
+        scopes = self._scopes if target.origin == self._exchange.own else ()
         call = Call(self._purpose, method, target, scopes=scopes, tries=tries, tried=self._tried, **rest)
         return self._exchange.fetch(call, limit=LARGEST_ERROR_BODY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from .._oci.errors import InvalidContent
 from .bandwidth import Bandwidth
 from .counters import Counters
 from .stopping import Stopping
@@ -67,11 +68,15 @@ class Piece:
                 for offset in range(0, len(chunk), piece):
                     part = chunk[offset : offset + piece]
                     self._stopping.check()
+                    self._check_size(self.sent + len(part) <= len(self))
                     self._bandwidth.take(len(part))
                     yield part
                     self.sent += len(part)
                     self._counters.count(sent=len(part))
-            if self.sent != len(self):
-                raise ValueError(f"the source of an upload gave {self.sent} instead of {len(self)} bytes")
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise BodyFailed(error) from error
+        self._check_size(self.sent == len(self))
+
+    def _check_size(self, fits: bool) -> None:
+        if not fits:
+            raise InvalidContent(f"The source of an upload has not the {len(self)} bytes that were announced")
