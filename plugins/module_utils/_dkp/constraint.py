@@ -25,10 +25,12 @@ _EXAMPLE = 'for example ">=1.68.0 <1.71.0", "~1.70.0" or "=v1.70.3+stable"'
 _FILTER_EXAMPLE = 'for example "console", "console@>=1.34.0 <1.37.0" or "console@=v1.37.0+stable"'
 _PART = r"(?:[0-9]+|[xX*])"
 _VERSION = rf"v?{_PART}(?:\.{_PART}){{0,2}}(?:-{PRERELEASE})?(?:\+{PRERELEASE})?"
-_TERM = re.compile(rf"(?P<operator>{OPERATOR})\s*(?P<version>{_VERSION})")
+_OPERATOR_TEXT = re.compile(OPERATOR)
+_VERSION_TEXT = re.compile(_VERSION)
 _SEPARATOR = re.compile(r"\s*,\s*|\s+")
 _BLANK = re.compile(r"\s*")
 _NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
+_INCLUSIVE = frozenset({">=", "=>", "<=", "=<"})
 _LONGEST = 4096
 
 
@@ -190,7 +192,7 @@ class _Reader:
         text = self.text[start:stop]
         version = parse_version(text)
         if version is None:
-            match = re.compile(_VERSION).match(self.text, start, stop)
+            match = _VERSION_TEXT.match(self.text, start, stop)
             end = match.end() if match and parse_version(match.group()) else start
             self.refuse(end, "what begins with none of = > < ~ ^ has to be one version and nothing else")
         lower = Comparison(">=", version.release, version)
@@ -213,20 +215,29 @@ class _Reader:
             self.refuse(start, "nothing stands beside ||")
         comparisons: list[Comparison] = []
         while True:
-            match = _TERM.match(self.text, position, stop)
-            if match is None:
-                self.refuse(position, "expected an operator and a version")
-            comparison = parse_comparison(match["operator"], match["version"])
-            if comparison is None:
-                self.refuse(match.start("version"), f"{match['version']!r} is not a version")
-            if match["operator"] in (">=", "=>", "<=", "=<"):
-                if any(character in match["version"].partition("-")[0] for character in "xX*"):
-                    self.refuse(match.start("version"), f"{match['operator']} needs a version without x and *")
-                anchors.append(comparison.floor)
+            comparison, position = self._comparison(position, stop, anchors)
             comparisons.append(comparison)
-            if match.end() == stop:
+            if position == stop:
                 return tuple(comparisons)
-            separator = _SEPARATOR.match(self.text, match.end(), stop)
+            separator = _SEPARATOR.match(self.text, position, stop)
             if separator is None:
-                self.refuse(match.end(), "expected a blank, a comma or || before what follows")
+                self.refuse(position, "expected a blank, a comma or || before what follows")
             position = separator.end()
+
+    def _comparison(self, start: int, stop: int, anchors: list[Version]) -> tuple[Comparison, int]:
+        """The comparison at `start`, and where it ends."""
+        found = _OPERATOR_TEXT.match(self.text, start, stop)
+        operator = found.group() if found else ""
+        position = min(self._skip_blank(start + len(operator)), stop)
+        match = _VERSION_TEXT.match(self.text, position, stop)
+        if match is None:
+            self.refuse(position, f"expected {'a version' if operator else 'an operator and a version'}")
+        text = match.group()
+        comparison = parse_comparison(operator, text)
+        if comparison is None:
+            self.refuse(position, f"{text!r} is not a version")
+        if operator in _INCLUSIVE:
+            if any(character in text.partition("-")[0] for character in "xX*"):
+                self.refuse(position, f"{operator} needs a version without x and *")
+            anchors.append(comparison.floor)
+        return comparison, match.end()

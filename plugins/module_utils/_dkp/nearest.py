@@ -16,7 +16,7 @@ _MOST_LISTED = 12
 
 def nearest_names(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """At most three of `known` that look like `name`, best first; empty when nothing is near."""
-    return tuple(difflib.get_close_matches(name, sorted(known), n=MOST_NAMED, cutoff=0.5))
+    return tuple(difflib.get_close_matches(name, sorted(known), n=MOST_NAMED, cutoff=0.6))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
