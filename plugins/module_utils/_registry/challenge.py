@@ -35,16 +35,15 @@ def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
             if not scheme:
                 break
             position = scheme.end()
+            token68 = _TOKEN68.match(text, position)
+            position = token68.end() if token68 else position
             parameters: dict[str, str] = {}
-            while True:
+            while not token68:
                 parameter = _PARAMETER.match(text, position)
                 if not parameter:
                     break
                 name, quoted, plain = parameter.groups()
                 parameters.setdefault(name.lower(), plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
                 position = parameter.end()
-            if not parameters:
-                token68 = _TOKEN68.match(text, position)
-                position = token68.end() if token68 else position
             found.append(Challenge(scheme.group(1).lower(), parameters))
     return tuple(found)

@@ -16,7 +16,7 @@ from .stopping import Stopping
 
 _Result = TypeVar("_Result")
 _LONGEST_PAUSE = 15.0
-_SHORTEST_PAUSE = 0.5
+SHORTEST_PAUSE = 0.5
 
 
 class Patience:
@@ -59,7 +59,7 @@ class Patience:
                 text=error.text,
                 hint=f"The registry has refused writing for {waited:.0f} s; {_REPEAT}",
             )
-        pause = max(_SHORTEST_PAUSE, min(waited, _LONGEST_PAUSE))
+        pause = max(SHORTEST_PAUSE, min(waited, _LONGEST_PAUSE))
         self._stopping.sleep(min(pause, self._seconds - waited))
 
 
