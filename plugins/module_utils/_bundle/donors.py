@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .blobmap import BlobMap
-from .parts import PartSpace
+from .parts import PartSpace, SpaceReader
 
 _READ_SIZE = 1024 * 1024
 
@@ -33,21 +34,20 @@ class Donors:
     def add(self, space: PartSpace, blobs: BlobMap) -> None:
         self._maps.append((space, blobs))
 
-    def find(self, key: bytes) -> Found | None:
-        """Where the blob lies; what is found first wins."""
+    def find(self, key: bytes) -> Iterator[Found]:
+        """Every place where the blob should lie; the bytes there may have been damaged or written over."""
         for space, blobs in self._maps:
             place = blobs.get(key)
             if place is not None:
-                return Found(space, *place)
-        return None
+                yield Found(space, *place)
 
     def read(self, key: bytes) -> bytes | None:
         """A small blob's content if it lies here undamaged."""
-        found = self.find(key)
-        if found is None:
-            return None
-        data = found.space.read_at(found.offset, found.size)
-        return data if hashlib.sha256(data).digest() == key else None
+        for found in self.find(key):
+            data = found.space.read_at(found.offset, found.size)
+            if hashlib.sha256(data).digest() == key:
+                return data
+        return None
 
     def close(self) -> None:
         for space, _blobs in self._maps:
@@ -55,9 +55,27 @@ class Donors:
         self._maps.clear()
 
 
+class HashingReader(SpaceReader):
+    """A stretch of a space that is hashed while it is read."""
+
+    def __init__(self, space: PartSpace, offset: int, size: int) -> None:
+        super().__init__(space, offset, size)
+        self._digest = hashlib.sha256()
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = super().readinto(buffer)
+        self._digest.update(buffer[:count])
+        return count
+
+    def key(self) -> bytes:
+        """The raw digest of what was read."""
+        return self._digest.digest()
+
+
 def is_intact(space: PartSpace, offset: int, size: int, key: bytes) -> bool:
     """Whether the `size` bytes at `offset` have the digest `key`."""
-    digest = hashlib.sha256()
-    for view in space.chunks(offset, size, memoryview(bytearray(min(_READ_SIZE, max(size, 1))))):
-        digest.update(view)
-    return digest.digest() == key
+    reader = HashingReader(space, offset, size)
+    buffer = memoryview(bytearray(min(_READ_SIZE, max(size, 1))))
+    while reader.readinto(buffer):
+        pass
+    return reader.key() == key

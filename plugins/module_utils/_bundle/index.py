@@ -51,7 +51,9 @@ class ArchiveIndex:
         if place is None:
             raise BundleDamaged(self.name, f"{where} lacks blob sha256:{key.hex()}")
         if place[1] != size:
-            raise BundleDamaged(self.name, f"{where}: blob sha256:{key.hex()} has {place[1]} bytes, its descriptor says {size}")
+            raise BundleDamaged(
+                self.name, f"{where}: blob sha256:{key.hex()} has {place[1]} bytes, its descriptor says {size}"
+            )
         return self.space.read_at(*place)
 
 
@@ -86,7 +88,9 @@ def _read_index(archive: ArchiveIndex, path: str, layout: LayoutIndex, place: tu
         raise BundleDamaged(archive.name, f"layout {path or 'at the root'} has no {INDEX_NAME}")
     offset, size = place
     if size > _LARGEST_INDEX:
-        raise BundleDamaged(archive.name, f"{INDEX_NAME} of layout {path!r} has {size} bytes, more than the {_LARGEST_INDEX} accepted")
+        raise BundleDamaged(
+            archive.name, f"{INDEX_NAME} of layout {path!r} has {size} bytes, more than the {_LARGEST_INDEX} accepted"
+        )
     layout.images, warnings = parse_index(archive.space.read_at(offset, size), archive.name, path)
     archive.warnings += warnings
 
@@ -94,7 +98,9 @@ def _read_index(archive: ArchiveIndex, path: str, layout: LayoutIndex, place: tu
 def _current_shape(name: str, layouts: dict[str, LayoutIndex]) -> dict[str, LayoutIndex]:
     """Layout paths as repository paths: bundles of d8 up to v0.28 kept databases and modules at the root (§5.9)."""
     if name.endswith("security.tar"):
-        return {f"security/{path}" if _OLD_SECURITY.fullmatch(path) else path: layout for path, layout in layouts.items()}
+        return {
+            f"security/{path}" if _OLD_SECURITY.fullmatch(path) else path: layout for path, layout in layouts.items()
+        }
     module = _MODULE_ARCHIVE.fullmatch(name)
     if module and not any((path + "/").startswith(f"modules/{module['name']}/") for path in layouts):
         root = f"modules/{module['name']}"

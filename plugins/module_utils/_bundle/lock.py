@@ -32,11 +32,17 @@ class DirectoryLock:
             except BlockingIOError:
                 holder = _describe(os.read(file, 1000))
                 os.close(file)
-                raise BundleBusy(f"{self._path.parent}: another run works on this directory ({holder}); wait until it ends") from None
+                raise BundleBusy(
+                    f"{self._path.parent}: another run works on this directory ({holder}); wait until it ends"
+                ) from None
             if self._is_current(file):
                 break
             os.close(file)  # its holder has just finished and removed it
-        holder_text = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        holder_text = {
+            "pid": os.getpid(),
+            "host": platform.node(),
+            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(holder_text).encode(), 0)
         self._file = file

@@ -106,7 +106,9 @@ class PartSpace:
         while len(data) < length:
             more = os.pread(self.descriptor(number), length - len(data), inside + len(data))
             if not more:
-                raise BundleDamaged(self.paths[number].name, f"became shorter while it was read (at byte {inside + len(data)})")
+                raise BundleDamaged(
+                    self.paths[number].name, f"became shorter while it was read (at byte {inside + len(data)})"
+                )
             data += more
         return data
 
@@ -145,8 +147,8 @@ class PartSpace:
             self._descriptors.clear()
 
 
-class SpaceStream:
-    """A stretch of a space as a readable stream (for readers that want ``read``)."""
+class SpaceReader:
+    """A stretch of a space as a stream."""
 
     def __init__(self, space: PartSpace, offset: int, size: int) -> None:
         self._space = space
@@ -154,7 +156,14 @@ class SpaceStream:
         self._stop = offset + size
 
     def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; all that is left when it is negative."""
         left = self._stop - self._offset
         data = self._space.read_at(self._offset, left if size < 0 else min(size, left))
         self._offset += len(data)
         return data
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer`; returns how many bytes there were, 0 at the end."""
+        count = self._space.read_into(buffer[: min(len(buffer), self._stop - self._offset)], self._offset)
+        self._offset += count
+        return count

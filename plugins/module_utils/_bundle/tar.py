@@ -71,7 +71,9 @@ def members(space: Readable, archive: str) -> Iterator[Member]:
     while True:
         block = space.read_at(offset, BLOCK)
         if len(block) < BLOCK:
-            raise BundleDamaged(archive, f"ends at byte {space.size} without the end-of-archive marker; it is truncated")
+            raise BundleDamaged(
+                archive, f"ends at byte {space.size} without the end-of-archive marker; it is truncated"
+            )
         if not any(block):
             _check_end(space, offset, archive)
             return
@@ -120,7 +122,9 @@ def _member(
     if info.type == tarfile.DIRTYPE:
         return Member(name, start, offset, 0), True
     if info.type not in _REGULAR:
-        raise BundleDamaged(archive, f"entry {name!r} is a link, a device or another special file; only regular files belong there")
+        raise BundleDamaged(
+            archive, f"entry {name!r} is a link, a device or another special file; only regular files belong there"
+        )
     text = overrides.get("size", "")
     size = int(text) if text.isdigit() else info.size
     if size < 0 or offset + padded(size) > space.size:

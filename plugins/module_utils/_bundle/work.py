@@ -47,8 +47,25 @@ class WorkSpace(PartSpace):
             offset, size = offset + length, size - length
 
     def path(self, number: int) -> Path:
-        """The file of part `number`."""
-        return self._directory / (part_name(self.record.archive, number, self.record.chunk_size) + self.record.suffix)
+        """The file of part `number`; a run killed while it finished may have given it its final name already."""
+        final = self.final_path(number)
+        working = final.with_name(final.name + self.record.suffix)
+        return final if final.exists() and not working.exists() else working
+
+    def final_path(self, number: int) -> Path:
+        """What part `number` is called in a finished bundle."""
+        return self._directory / part_name(self.record.archive, number, self.record.chunk_size)
+
+    def reopen(self) -> None:
+        """Take final names away again from parts of this unfinished archive."""
+        number = 0
+        while self.path(number).exists():
+            final = self.final_path(number)
+            if self.path(number) == final:
+                os.replace(final, final.with_name(final.name + self.record.suffix))
+            number += 1
+            if not self.record.chunk_size:
+                break
 
     def descriptor(self, number: int) -> int:
         with self._lock:
@@ -80,7 +97,7 @@ class WorkFile:
         self.reservable = True
         self.dirty = 0
         """Bytes written since the last sync."""
-        self._journal = journal
+        self.journal = journal
         self._lock = threading.Lock()
         self._open: list[int] = []
         self._complete: set[int] = set()
@@ -122,7 +139,7 @@ class WorkFile:
 
     def complete(self, placement: Placement) -> None:
         """The entry, padding included, lies where it belongs; the journal says so from now on."""
-        self._journal.blob(self.space.record.number, placement.offset, placement.size, placement.key)
+        self.journal.blob(self.space.record.number, placement.offset, placement.size, placement.key)
         self.accept(placement)
 
     def accept(self, placement: Placement | TailEntry) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from .errors import BundleDamaged, BundleError
 from .index import ArchiveIndex, scan
 from .journal import Journal, Journaled, SpaceRecord, load
 from .lock import DirectoryLock
-from .parts import PartSpace
+from .parts import PartSpace, parse_part_name
 from .work import WorkFile, WorkSpace
 
 PREVIOUS = ".previous"
@@ -58,6 +59,8 @@ class Workspace:
         self._journaled = Journaled()
         self._journal: Journal | None = None
         self._lock: DirectoryLock | None = None
+        self._changing = threading.RLock()
+        """Archives are planned in parallel; what they change together is this object."""
         self._suffix = ""
         self._listed: tuple[str, ...] = ()
         if path.exists() and not path.is_dir():
@@ -68,11 +71,19 @@ class Workspace:
     def _look(self, force: bool, ignored: frozenset[str]) -> None:
         names = {entry.name for entry in self.path.iterdir()}
         self._read_delivery(names)
-        self._listed = tuple(part.name for archive in (self.delivery.archives if self.delivery else ()) for part in archive.parts)
+        self._listed = tuple(
+            part.name for archive in (self.delivery.archives if self.delivery else ()) for part in archive.parts
+        )
         ours = {DELIVERY_NAME, DELIVERY_NAME + PREVIOUS, _DRAFT, JOURNAL_NAME, LOCK_NAME, *self._listed}
         ours |= {name + PREVIOUS for name in self._listed}
+        if not self.is_listed_as_finished:  # beside a finished bundle a journal is only what a late kill left
+            self._journaled = load(self.path / JOURNAL_NAME)
+        archives = {record.archive for record in self._journaled.spaces.values()}
+        ours |= {name for name in names if (parse_part_name(name) or ("",))[0] in archives}
         foreign = sorted(
-            name for name in names - ours - ignored - _HARMLESS if not _WORK_FILE.fullmatch(name) and not name.startswith(".Trash")
+            name
+            for name in names - ours - ignored - _HARMLESS
+            if not _WORK_FILE.fullmatch(name) and not name.startswith(".Trash")
         )
         if foreign and not force:
             raise InvalidInput(
@@ -116,7 +127,6 @@ class Workspace:
         return previous if previous.exists() and (self._suffix or not path.exists()) else path
 
     def _open_work_files(self) -> None:
-        self._journaled = load(self.path / JOURNAL_NAME)
         for record in self._journaled.spaces.values():
             space = WorkSpace(self.path, record)
             if not space.path(0).exists():
@@ -136,9 +146,14 @@ class Workspace:
             self.donors.add(space, blobs)
 
     @property
+    def is_listed_as_finished(self) -> bool:
+        """Whether a `delivery.json` lies here under its own name."""
+        return self.delivery is not None and not self._suffix
+
+    @property
     def is_finished(self) -> bool:
         """Whether the directory holds a finished bundle of ours, undamaged as far as sizes and structure tell."""
-        return self.delivery is not None and not self._suffix and not self.damaged
+        return self.is_listed_as_finished and not self.damaged
 
     @property
     def leftovers(self) -> list[Path]:
@@ -148,7 +163,9 @@ class Workspace:
         names = [entry.name for entry in self.path.iterdir()]
         stale = [name for name in names if _WORK_FILE.fullmatch(name) or name in (_DRAFT, DELIVERY_NAME + PREVIOUS)]
         stale += [name + PREVIOUS for name in self._listed if name + PREVIOUS in names]
-        return [self.path / name for name in sorted(set(stale))] + [self.path / name for name in (JOURNAL_NAME,) if name in names]
+        return [self.path / name for name in sorted(set(stale))] + [
+            self.path / name for name in (JOURNAL_NAME,) if name in names
+        ]
 
     def lock(self) -> None:
         """Make the directory if need be and hold its lock until `close`; raises BundleBusy, BundleError."""
@@ -157,36 +174,65 @@ class Workspace:
             lock = DirectoryLock(self.path / LOCK_NAME)
             lock.acquire()
         except OSError as error:
-            raise BundleError(f"dest: cannot work in {self.path} ({error.strerror}); check the path and its permissions") from error
+            raise BundleError(
+                f"dest: cannot work in {self.path} ({error.strerror}); check the path and its permissions"
+            ) from error
         self._lock = lock
 
     def begin(self) -> Journal:
         """Take the mark of a finished bundle away; from here on the directory is work in progress."""
-        if self._journal is None:
-            self._journal = Journal(self.path / JOURNAL_NAME, records=self._journaled.records)
-            sync_directory(self.path)
-            if self.delivery is not None and not self._suffix:
-                os.replace(self.path / DELIVERY_NAME, self.path / (DELIVERY_NAME + PREVIOUS))
-                self._suffix = PREVIOUS
-            for name in self._listed:
-                if (self.path / name).exists():
-                    os.replace(self.path / name, self.path / (name + PREVIOUS))
-            sync_directory(self.path)
-        return self._journal
+        with self._changing:
+            return self._journal or self._begin()
+
+    def _begin(self) -> Journal:
+        if self.is_listed_as_finished:
+            (self.path / JOURNAL_NAME).unlink(missing_ok=True)
+        journal = Journal(self.path / JOURNAL_NAME, records=self._journaled.records)
+        sync_directory(self.path)
+        if self.is_listed_as_finished:
+            os.replace(self.path / DELIVERY_NAME, self.path / (DELIVERY_NAME + PREVIOUS))
+            self._suffix = PREVIOUS
+        for record in self._journaled.spaces.values():
+            if record.suffix.startswith(".partial"):
+                WorkSpace(self.path, record).reopen()
+        for name in self._listed:
+            if (self.path / name).exists() and not (self.path / (name + PREVIOUS)).exists():
+                os.replace(self.path / name, self.path / (name + PREVIOUS))
+        sync_directory(self.path)
+        self._journal = journal
+        return journal
+
+    def forget_interrupted(self) -> None:
+        """Throw away what an interrupted run left, for a user who wants to begin anew."""
+        self._journaled = Journaled()
+        for path in self.leftovers if self.is_listed_as_finished or self.delivery is None else []:
+            path.unlink()
+
+    def work_bytes(self) -> int:
+        """Bytes on disk of work files."""
+        if not self.path.is_dir():
+            return 0
+        return sum(path.stat().st_blocks * 512 for path in self.path.iterdir() if _WORK_FILE.fullmatch(path.name))
 
     def resumable(self, archive: str, chunk_size: int) -> SpaceRecord | None:
         """The work file of `archive` that an interrupted run left and that can be continued in place."""
         for record in self._journaled.spaces.values():
-            if record.archive == archive and record.suffix.startswith(".partial") and record.chunk_size == chunk_size and record.blobs:
+            if (
+                record.archive == archive
+                and record.suffix.startswith(".partial")
+                and record.chunk_size == chunk_size
+                and record.blobs
+            ):
                 return record
         return None
 
     def work_file(self, archive: str, chunk_size: int, record: SpaceRecord | None = None) -> WorkFile:
         """Open the work file of `record`, or a new one."""
-        journal = self.begin()
-        if record is None:
-            record = self._new_record(archive, chunk_size, "partial")
-            journal.space(record)
+        with self._changing:
+            journal = self.begin()
+            if record is None:
+                record = self._new_record(archive, chunk_size, "partial")
+                journal.space(record)
         return WorkFile(self.path, record, journal)
 
     def salvage(self, record: SpaceRecord, start: int) -> None:
@@ -194,9 +240,10 @@ class Workspace:
         doomed = {offset: blob for offset, blob in record.blobs.items() if offset >= start}
         if not doomed:
             return
-        journal = self.begin()
-        rescue = self._new_record(record.archive, 0, "salvage")
-        journal.space(rescue)
+        with self._changing:
+            journal = self.begin()
+            rescue = self._new_record(record.archive, 0, "salvage")
+            journal.space(rescue)
         source, target, blobs = WorkSpace(self.path, record), WorkSpace(self.path, rescue), BlobMap()
         buffer = memoryview(bytearray(1024 * 1024))
         for offset, (key, size) in sorted(doomed.items()):

@@ -22,6 +22,15 @@ _READ_SIZE = 256 * 1024
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+Enough = Callable[[Mapping[str, bytes]], bool]
+
+
+@dataclass(frozen=True)
+class LayerFiles:
+    """What one layer says of the wanted files: content of those it brings, names it removes (whiteouts)."""
+
+    found: Mapping[str, bytes]
+    gone: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -40,20 +49,31 @@ class ImageFiles:
         """Names that a lower layer may still bring."""
         return self.wanted - self.found.keys() - self.hidden
 
-    def scan(self, layer: BinaryIO, *, where: str, enough: Callable[[Mapping[str, bytes]], bool] | None = None) -> None:
-        """Read one `layer` (as served: gzip, bzip2, xz or plain tar) until nothing more is missing.
+    def add(self, layer: LayerFiles) -> None:
+        """Take in the next lower layer."""
+        missing = self.missing
+        self.found.update({name: data for name, data in layer.found.items() if name in missing})
+        self.hidden |= {name for name in missing - self.found.keys() if _is_hidden(name, layer.gone)}
 
-        `enough(found)` may end the reading early; it is asked at the first entry after a wanted one, so that
-        wanted neighbours in one directory are seen together. The rest of the stream is left unread.
-        Raises InvalidContent naming `where` when the layer is no tar, is damaged, or a wanted file is too large.
-        """
-        names = self.missing
-        gone: set[str] = set()
-        try:
-            _scan_tar(layer, names, self.found, gone, enough, where)
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise InvalidContent(f"{where}: the layer cannot be read as a tar archive ({error})") from error
-        self.hidden |= {name for name in names - self.found.keys() if _is_hidden(name, gone)}
+    def scan(self, layer: BinaryIO, *, where: str, enough: Enough | None = None) -> None:
+        """`read_layer` and `add` in one."""
+        self.add(read_layer(layer, self.missing, where=where, enough=enough))
+
+
+def read_layer(layer: BinaryIO, wanted: Collection[str], *, where: str, enough: Enough | None = None) -> LayerFiles:
+    """Read one `layer` (as served: gzip, bzip2, xz or plain tar) until all `wanted` names were seen.
+
+    `enough(found)` may end the reading early; it is asked at the first entry after a wanted one, so that
+    wanted neighbours in one directory are seen together. The rest of the stream is left unread.
+    Raises InvalidContent naming `where` when the layer is no tar, is damaged, or a wanted file is too large.
+    """
+    found: dict[str, bytes] = {}
+    gone: set[str] = set()
+    try:
+        _scan_tar(layer, wanted, found, gone, enough, where)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise InvalidContent(f"{where}: the layer cannot be read as a tar archive ({error})") from error
+    return LayerFiles(found, frozenset(gone))
 
 
 def _scan_tar(
@@ -61,7 +81,7 @@ def _scan_tar(
     names: Collection[str],
     found: dict[str, bytes],
     gone: set[str],
-    enough: Callable[[Mapping[str, bytes]], bool] | None,
+    enough: Enough | None,
     where: str,
 ) -> None:
     head = layer.read(4)
@@ -99,7 +119,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> b
     return data
 
 
-def _is_hidden(name: str, gone: set[str]) -> bool:
+def _is_hidden(name: str, gone: Collection[str]) -> bool:
     """Whether a whiteout names `name`, a folder above it, or makes such a folder opaque (ends in ``/``)."""
     folders = [name]
     while folders[-1]:

@@ -1,0 +1,280 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The blobs of a pull on their way to their places: one flight per digest, many at a time (design §4, ideas 1 and 3)."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from .._bundle.donors import Donors, HashingReader
+from .._bundle.parts import SpaceReader
+from .._bundle.plan import Placement
+from .._bundle.work import WorkFile
+from .._oci import digest as digests
+from .._oci.errors import Stopped
+from .._registry.client import Registry
+from .._registry.errors import DigestMismatch
+
+BUFFER_SIZE = 256 * 1024
+_LONGEST_QUEUE = 2000
+"""Jobs that may wait; whoever plans waits when there are more, so that memory does not grow with the bundle."""
+_ATTEMPTS = 2
+_WINDOW = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Job:
+    """A blob that has to come to `placement` in `work`; `repository` is where the registry has it."""
+
+    work: WorkFile
+    placement: Placement
+    repository: str
+
+
+class Downloads:
+    """Brings blobs: from where they lie already, else from the registry, each digest once."""
+
+    def __init__(self, registry: Registry, donors: Donors, stopping: threading.Event) -> None:
+        self._registry = registry
+        self._donors = donors
+        self._stopping = stopping
+        self._changed = threading.Condition()
+        self._queue: deque[Job] = deque()
+        self._landed: dict[bytes, tuple[WorkFile, int]] = {}
+        self._flying: dict[bytes, list[Job]] = {}
+        self._unfinished = 0
+        self._closed = False
+        self._pool = ThreadPoolExecutor(registry.ceiling, thread_name_prefix="download")
+        self._workers: list[Future[None]] = []
+        self.blobs = 0
+        """Blobs that came from the registry."""
+
+    def request(self, job: Job) -> None:
+        """Queue `job`; waits while the queue is full. Raises what made the run fail, or Stopped."""
+        with self._changed:
+            self._unfinished += 1
+            self._queue.append(job)
+            self._changed.notify()
+            if len(self._workers) < self._registry.parallel and len(self._queue) > 0:
+                worker = self._pool.submit(self._serve)
+                worker.add_done_callback(self._worker_ended)
+                self._workers.append(worker)
+            self._changed.wait_for(lambda: len(self._queue) < _LONGEST_QUEUE or self._stopping.is_set())
+        self._raise_if_stopping()
+
+    def landed(self, work: WorkFile, placement: Placement) -> None:
+        """The blob lies at `placement` already; other places that want it copy it from there."""
+        with self._changed:
+            self._landed.setdefault(placement.key, (work, placement.offset))
+
+    def scan(self, job: Job, reader: Callable[[BinaryIO], None]) -> None:
+        """Let `reader` read the blob as a stream while it comes to its place (or from here, if it lies here already).
+
+        What `reader` leaves unread is still downloaded; nobody else may have asked for this placement.
+        """
+        key = job.placement.key
+        with self._changed:
+            self._changed.wait_for(lambda: key not in self._flying or self._stopping.is_set())
+            self._raise_if_stopping()
+            here = self._landed.get(key)
+            if here is None:
+                self._unfinished += 1
+                self._flying[key] = []
+        if here is None:
+            self._fly(job, memoryview(bytearray(BUFFER_SIZE)), reader)
+            return
+        reader(SpaceReader(here[0].space, here[1], job.placement.size))  # type: ignore[arg-type]
+        if here != (job.work, job.placement.offset):
+            self.request(job)
+
+    def wait(self) -> None:
+        """Until every job is done. Raises the error that ended the run, if there is one."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._unfinished or self._stopping.is_set())
+            self._closed = True
+            self._changed.notify_all()
+        for worker in self._workers:
+            worker.result()
+        self._raise_if_stopping()
+
+    def close(self) -> None:
+        """End the threads; a transfer in flight is given up."""
+        with self._changed:
+            self._closed = True
+            if self._unfinished:
+                self._stopping.set()
+            self._changed.notify_all()
+        self._pool.shutdown(wait=True)
+
+    def raise_failure(self) -> None:
+        """Raise the error of the first transfer that failed for a reason of its own."""
+        for worker in self._workers:
+            error = worker.exception() if worker.done() else None
+            if error is not None and not isinstance(error, Stopped):
+                raise error
+
+    def _worker_ended(self, worker: Future[None]) -> None:
+        if worker.exception() is not None:
+            self._stopping.set()
+            with self._changed:
+                self._changed.notify_all()
+
+    def _raise_if_stopping(self) -> None:
+        if self._stopping.is_set():
+            self.raise_failure()
+            raise Stopped("the pull was stopped; run it again to continue where it ended")
+
+    def _serve(self) -> None:
+        buffer = memoryview(bytearray(BUFFER_SIZE))
+        while True:
+            job = self._next()
+            if job is None:
+                return
+            self._carry_out(job, buffer)
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while True:
+                if self._stopping.is_set() or (self._closed and not self._queue):
+                    return None
+                if self._queue and self._may_start(self._queue[0]):
+                    self._changed.notify_all()
+                    return self._queue.popleft()
+                self._changed.wait(1.0)
+
+    def _may_start(self, job: Job) -> bool:
+        """Where space cannot be reserved, a write far ahead would make the file system fill the gap with zeros."""
+        work = job.work
+        return work.reservable or job.placement.start < work.lowest_open() + max(work.space.record.chunk_size, _WINDOW)
+
+    def _carry_out(self, job: Job, buffer: memoryview) -> None:
+        key = job.placement.key
+        with self._changed:
+            if key in self._flying:
+                self._flying[key].append(job)
+                return
+            here = self._landed.get(key)
+            if here is None:
+                self._flying[key] = []
+        if here is None:
+            self._fly(job, buffer, None)
+        else:
+            _copy(here[0], here[1], job, buffer)
+            self._finished(1)
+
+    def _fly(self, job: Job, buffer: memoryview, reader: Callable[[BinaryIO], None] | None) -> None:
+        if self._copy_from_donor(job, buffer):
+            if reader is not None:
+                reader(SpaceReader(job.work.space, job.placement.offset, job.placement.size))  # type: ignore[arg-type]
+        else:
+            self._download(job, buffer, reader)
+        key = job.placement.key
+        with self._changed:
+            self._landed[key] = (job.work, job.placement.offset)
+            waiting = self._flying.pop(key)
+            self._changed.notify_all()
+        for other in waiting:
+            _copy(job.work, job.placement.offset, other, buffer)
+        self._finished(1 + len(waiting))
+
+    def _finished(self, count: int) -> None:
+        with self._changed:
+            self._unfinished -= count
+            if not self._unfinished:
+                self._changed.notify_all()
+
+    def _copy_from_donor(self, job: Job, buffer: memoryview) -> bool:
+        """Take the blob from what lies here; False when it is not there, or not what it should be."""
+        for found in self._donors.find(job.placement.key):
+            if found.size != job.placement.size:
+                continue
+            reader = HashingReader(found.space, found.offset, found.size)
+            _write(job, reader.readinto, buffer)
+            if reader.key() == job.placement.key:
+                job.work.complete(job.placement)
+                return True
+        return False
+
+    def _download(self, job: Job, buffer: memoryview, reader: Callable[[BinaryIO], None] | None) -> None:
+        placement = job.placement
+        digest = digests.from_key(placement.key)
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self._registry.open_blob(job.repository, digest, placement.size) as blob:
+                    if reader is None:
+                        _write(job, blob.readinto, buffer)
+                    else:
+                        tee = _Tee(job, blob.readinto)
+                        reader(tee)  # type: ignore[arg-type]
+                        tee.drain(buffer)
+                break
+            except DigestMismatch:
+                if attempt + 1 == _ATTEMPTS or reader is not None:  # what was read from it may be used already
+                    raise
+        job.work.complete(placement)
+        with self._changed:
+            self.blobs += 1
+
+
+def _write(job: Job, readinto: Callable[[memoryview], int], buffer: memoryview) -> None:
+    """Write the whole entry, header first, in pieces as large as `buffer`."""
+    position = job.placement.start
+    filled = job.work.begin(job.placement, buffer)
+    while True:
+        count = readinto(buffer[filled:])
+        filled += count
+        if filled == len(buffer) or not count:
+            job.work.write(position, buffer[:filled])
+            position += filled
+            filled = 0
+        if not count:
+            break
+    job.work.pad(job.placement)
+
+
+def _copy(source: WorkFile, offset: int, job: Job, buffer: memoryview) -> None:
+    """A blob that d8's format wants in several layouts is copied from where it lies in this bundle."""
+    _write(job, SpaceReader(source.space, offset, job.placement.size).readinto, buffer)
+    job.work.complete(job.placement)
+
+
+class _Tee:
+    """A stream for a reader of tar archives that writes everything it passes on to the blob's place."""
+
+    def __init__(self, job: Job, readinto: Callable[[memoryview], int]) -> None:
+        self._job = job
+        self._readinto = readinto
+        header = bytearray(BUFFER_SIZE)
+        length = job.work.begin(job.placement, memoryview(header))
+        job.work.write(job.placement.start, memoryview(header)[:length])
+        self._position = job.placement.start + length
+
+    def read(self, size: int = -1) -> bytes:
+        data = bytearray(size if size > 0 else BUFFER_SIZE)
+        count = self._pass(memoryview(data))
+        return bytes(data[:count])
+
+    def drain(self, buffer: memoryview) -> None:
+        """Write what the reader did not want to see, too."""
+        while self._pass(buffer):
+            pass
+        self._job.work.pad(self._job.placement)
+
+    def _pass(self, view: memoryview) -> int:
+        filled = 0
+        while filled < len(view):
+            count = self._readinto(view[filled:])
+            if not count:
+                break
+            filled += count
+        if filled:
+            self._job.work.write(self._position, view[:filled])
+            self._position += filled
+        return filled

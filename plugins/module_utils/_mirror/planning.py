@@ -1,0 +1,207 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One archive from its order to its end: what is known is placed, lists are read out of it, the rest follows (design §4, idea 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import BinaryIO, Callable
+
+from .._dkp import components, tree
+from .._oci import digest as digests
+from .._oci.errors import InvalidContent
+from .._oci.manifest import Descriptor, Manifest
+from .._registry.errors import NotFound, RegistryError
+from .building import Builder
+from .downloads import Downloads
+from .reading import ImageReader
+from .request import ArchiveOrder, ReleaseOrder
+
+_BATCH = 256
+"""Manifests held at once; they are written as soon as their batch is placed."""
+_PLATFORM_FILES = frozenset(components.PLATFORM_COMPONENT_FILES)
+_MODULE_FILES = frozenset(components.MODULE_COMPONENT_FILES)
+_DEEPEST_INDEX = 3
+
+
+class ArchivePlanner:
+    """Fills `builder` as `order` says. One planner a thread; reading is parallel inside."""
+
+    def __init__(
+        self, order: ArchiveOrder, builder: Builder, reader: ImageReader, *, downloads: Downloads | None, vex: bool
+    ) -> None:
+        self.order = order
+        self.builder = builder
+        self.releases: dict[str, list[str]] = {}
+        """Version -> digests (or tags, for old installers) of its component images, for delivery.json."""
+        self._reader = reader
+        self._downloads = downloads
+        self._vex = vex
+        self._digests: dict[tuple[str, str], str] = {}
+
+    def run(self) -> None:
+        """Place everything; afterwards the archive's size is final. Raises what reading and writing raise."""
+        listing = {release.image.manifest.digest for release in self.order.releases}
+        for image in self.order.images:
+            self._add(image.layout, image.tag, image.manifest, withhold=image.manifest.digest in listing)
+        self.builder.flush()
+        self._add_lists()
+        if self._vex and self.order.releases:
+            self._add_attestations()
+        self.builder.close()
+
+    def _add(self, layout: str, tag: str, manifest: Manifest, *, withhold: bool = False) -> None:
+        self.builder.add(layout, tag, manifest, withhold=withhold)
+        self._digests[layout, tag] = manifest.digest
+        if manifest.is_index:
+            self._add_children(layout, manifest, _DEEPEST_INDEX)
+
+    def _add_children(self, layout: str, index: Manifest, depth: int) -> None:
+        """Everything an index names goes with it, or its digest would not hold in the target."""
+        if not depth:
+            raise InvalidContent(
+                f"{self._repository(layout)}@{index.digest}: indexes are nested deeper than {_DEEPEST_INDEX} levels"
+            )
+        references = [child.digest for child in index.children]
+        for child in self._manifests(layout, references):
+            self.builder.add(layout, None, child)
+            if child.is_index:
+                self._add_children(layout, child, depth - 1)
+
+    def _repository(self, layout: str) -> str:
+        return self.builder.repositories[layout]
+
+    def _add_lists(self) -> None:
+        extras: dict[tuple[str, str], None] = {}
+        listed = self._reader.gather(self._read_list, self.order.releases)
+        for release, files in zip(self.order.releases, listed):
+            layout = self.order.images[0].layout if self.order.module else tree.ROOT
+            where = f"{release.image.repository}:{release.version}"
+            if self.order.module:
+                found = components.find_module_digests(files.get(components.MODULE_DIGESTS_FILE, b""))
+                if components.EXTRA_IMAGES_FILE in files:
+                    extras.update(
+                        dict.fromkeys(
+                            components.parse_extra_images(files[components.EXTRA_IMAGES_FILE], where=where).items()
+                        )
+                    )
+                references = sorted(found)
+            else:
+                parts = components.platform_components(files, where=where)
+                references = sorted((*parts.tags, *parts.digests))
+            self.releases[release.version] = references
+            self._add_components(layout, references, where)
+        self._add_extras(extras)
+
+    def _read_list(self, release: ReleaseOrder) -> dict[str, bytes]:
+        wanted = _MODULE_FILES if self.order.module else _PLATFORM_FILES
+        image = release.image
+        enough = None if self.order.module else _has_components
+        return self._reader.files(image.repository, image.manifest, wanted, enough=enough, opener=self._open_layer)
+
+    def _open_layer(self, layer: Descriptor, read: Callable[[BinaryIO], None]) -> bool:
+        """Read a layer on its way to its place in the archive, if this archive is waiting for it."""
+        job = self.builder.take_withheld(digests.to_key(layer.digest))
+        if job is None or self._downloads is None:
+            return False
+        self._downloads.scan(job, read)
+        return True
+
+    def _add_components(self, layout: str, references: list[str], where: str) -> None:
+        held = self.builder.plan.layouts[layout]
+        new = [reference for reference in references if not held.holds_manifest(_short_tag(reference))]
+        for batch in _batches(new):
+            for reference, manifest in zip(batch, self._manifests(layout, batch, listed_in=where)):
+                self._add(layout, _short_tag(reference), manifest)
+            self.builder.flush()
+
+    def _add_extras(self, extras: Iterable[tuple[str, str]]) -> None:
+        for name, tag in sorted(extras):
+            layout = tree.module_extra_repository(str(self.order.module), name)
+            repository = f"{self._repository(tree.module_repository(str(self.order.module)))}/extra/{name}"
+            self.builder.add_layout(layout, repository)
+        wanted = sorted(extras)
+        layouts = [tree.module_extra_repository(str(self.order.module), name) for name, _tag in wanted]
+        found = self._reader.gather(
+            lambda item: self._required(
+                self._repository(item[0]), item[1], f"{components.EXTRA_IMAGES_FILE} of {self.order.module}"
+            ),
+            [(layout, tag) for layout, (_name, tag) in zip(layouts, wanted)],
+        )
+        for layout, (_name, tag), manifest in zip(layouts, wanted, found):
+            self._add(layout, tag, manifest)
+        self.builder.flush()
+
+    def _manifests(self, layout: str, references: Iterable[str], *, listed_in: str = "an index") -> list[Manifest]:
+        repository = self._repository(layout)
+        return self._reader.gather(lambda reference: self._required(repository, reference, listed_in), references)
+
+    def _required(self, repository: str, reference: str, listed_in: str) -> Manifest:
+        try:
+            return self._reader.manifest(repository, reference)
+        except NotFound as error:
+            separator = "@" if digests.is_digest(reference) else ":"
+            raise InvalidContent(
+                f"the source lacks {repository}{separator}{reference}, which {listed_in} lists; a bundle without it could not "
+                f"run. Ask the vendor, or leave that version out ({error})",
+                missing=[f"{repository}{separator}{reference}"],
+            ) from error
+
+    def _add_attestations(self) -> None:
+        """VEX: the attestations of everything placed so far, asked for in each image's own repository (d8-mirror.md §7.1)."""
+        layouts = [layout for layout in self.builder.plan.layouts if self._may_be_attested(layout)]
+        for layout, tags in zip(layouts, self._reader.gather(self._tags_of, layouts)):
+            candidates = self._candidates(layout)
+            if tags is not None:
+                candidates = sorted(set(candidates) & tags)
+            found = self._reader.gather(lambda tag, layout=layout: self._optional(layout, tag), candidates)
+            for tag, manifest in zip(candidates, found):
+                if manifest is not None:
+                    self._add(layout, tag, manifest)
+            self.builder.flush()
+
+    def _may_be_attested(self, layout: str) -> bool:
+        return layout == tree.ROOT or (self.order.module is not None and tree.place_of(layout).part != "release")
+
+    def _candidates(self, layout: str) -> list[str]:
+        tags = set()
+        for (path, tag), digest in self._digests.items():
+            if path == layout:
+                tags.add(tree.attestation_of_digest(digest))
+                if tag != digests.hex_of(digest):
+                    tags.add(tree.attestation_of_tag(tag))
+        return sorted(tags)
+
+    def _tags_of(self, layout: str) -> set[str] | None:
+        """Attestations that the repository lists; None where it does not list tags, so that each has to be asked for."""
+        try:
+            return {tag for tag in self._reader.registry.tags(self._repository(layout)) if tree.is_attestation(tag)}
+        except NotFound:
+            return set()
+        except RegistryError:
+            return None  # each one is asked for then, and that request's error counts
+
+    def _optional(self, layout: str, tag: str) -> Manifest | None:
+        try:
+            return self._reader.manifest(self._repository(layout), tag)
+        except NotFound:
+            return None
+
+
+def _short_tag(reference: str) -> str:
+    """d8 stores an image that is known by digest under its 64 hex digits."""
+    return digests.hex_of(reference) if digests.is_digest(reference) else reference
+
+
+def _has_components(found: dict[str, bytes]) -> bool:  # type: ignore[type-arg]
+    """Whether the list by digests is here; a list by tags beside it was seen with it (both lie in one directory)."""
+    return bool(found.get(components.PLATFORM_DIGESTS_FILE)) or len(found) == len(_PLATFORM_FILES)
+
+
+def _batches(items: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

@@ -1,0 +1,220 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The pull: resolve, plan, download to planned places, finish (design §4)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .._bundle.delivery import ArchiveSummary, DeliveredImage, Delivery, render
+from .._bundle.directory import DELIVERY_NAME
+from .._bundle.errors import NoSpace
+from .._bundle.plan import ArchivePlan
+from .._bundle.reserve import free_bytes
+from .._bundle.workspace import Workspace
+from .._dkp.editions import edition_of
+from .._dkp.findings import Finding
+from .._oci import digest as digests
+from .._registry.client import Registry
+from .building import Builder
+from .downloads import Downloads
+from .keeping import Keeper
+from .memory import HostMemory
+from .planning import ArchivePlanner
+from .proofs import remember_proof
+from .reading import ImageReader
+from .request import Resolution, Selectors
+from .resolve import resolve
+
+_PLANNERS = 8
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """What `oci_bundle_pull` was asked for. `chunk_size` is bytes, 0 for plain archives."""
+
+    selectors: Selectors
+    dest: Path
+    chunk_size: int = 0
+    force: bool = False
+    resume: bool = True
+    check_mode: bool = False
+    ignored_names: tuple[str, ...] = ()
+    """Files in `dest` that the caller put there (a report)."""
+
+
+@dataclass(frozen=True)
+class PullResult:
+    """What came of it; `archives` have no parts in check mode where they would be written anew."""
+
+    changed: bool
+    content: dict[str, Any]
+    archives: tuple[ArchiveSummary, ...]
+    blobs_transferred: int
+    findings: tuple[Finding, ...] = field(default=())
+
+
+def pull(request: PullRequest, registry: Registry, memory: HostMemory, stopping: threading.Event) -> PullResult:
+    """Bring what the selectors take into a bundle at `request.dest`.
+
+    Raises InvalidInput, SelectionError, RegistryError, BundleError, InvalidContent or Stopped. Whatever ends a run,
+    what it wrote is used by the next one.
+    """
+    workspace = Workspace(request.dest, force=request.force, ignored=request.ignored_names)
+    reader = ImageReader(registry, workspace.donors, memory)
+    try:
+        resolution = resolve(reader, registry.address, request.selectors)
+        if not resolution.archives:
+            return PullResult(False, resolution.content, (), 0, tuple(resolution.findings))
+        run = _Run(request, registry, reader, workspace, resolution)
+        if request.check_mode:
+            return run.estimate()
+        workspace.lock()
+        if not request.resume:
+            workspace.forget_interrupted()
+        try:
+            result = run.carry_out(stopping)
+        except NoSpace as shortage:
+            raise run.exact_shortage() from shortage
+        reader.remember()
+        remember_proof(memory, request.dest, result.archives)
+        return result
+    except BaseException:
+        stopping.set()  # whatever still waits or retries ends now
+        raise
+    finally:
+        reader.close()
+        workspace.close()
+
+
+class _Run:
+    """One pull after its resolution."""
+
+    def __init__(
+        self,
+        request: PullRequest,
+        registry: Registry,
+        reader: ImageReader,
+        workspace: Workspace,
+        resolution: Resolution,
+    ) -> None:
+        self._request = request
+        self._registry = registry
+        self._reader = reader
+        self._workspace = workspace
+        self._resolution = resolution
+
+    def estimate(self) -> PullResult:
+        """What a run would do, without writing anything."""
+        planners = self._planners(None)
+        self._plan(planners)
+        archives = tuple(planner.builder.summary() for planner in planners)
+        changed = any(planner.builder.differs for planner in planners) or not self._is_delivered(planners, archives)
+        return self._result(changed, archives, 0)
+
+    def exact_shortage(self) -> NoSpace:
+        """How much space the whole bundle needs beside what is there, for the message."""
+        planners = self._planners(None)
+        self._plan(planners)
+        need = sum(planner.builder.plan.size for planner in planners if planner.builder.differs)
+        free = free_bytes(self._request.dest) + self._workspace.work_bytes()
+        return NoSpace(
+            f"{self._request.dest}: the bundle needs {need} bytes and {free} are free there (with what an interrupted run left), "
+            f"{max(need - free, 0)} are missing. Free that much or choose another dest; what was downloaded is kept and used again",
+            needed=need,
+            free=free,
+        )
+
+    def carry_out(self, stopping: threading.Event) -> PullResult:
+        """Write what differs from the bundle that lies there."""
+        downloads = Downloads(self._registry, self._workspace.donors, stopping)
+        planners = self._planners(downloads)
+        keeper = Keeper(planners, stopping)
+        try:
+            self._plan(planners)
+            downloads.wait()
+            keeper.finish()
+        except BaseException:
+            stopping.set()
+            keeper.close()
+            downloads.close()
+            downloads.raise_failure()
+            raise
+        downloads.close()
+        archives = tuple(planner.builder.summary() for planner in planners)
+        work = [planner.builder.work for planner in planners if planner.builder.work is not None]
+        if not work and self._is_delivered(planners, archives):
+            self._workspace.clean()
+            return self._result(False, archives, downloads.blobs)
+        for file in work:
+            file.space.sync()
+        kept = [archive for planner, archive in zip(planners, archives) if planner.builder.work is None]
+        self._workspace.finish(work, kept, render(self._delivery(planners, archives)))
+        return self._result(True, archives, downloads.blobs)
+
+    def _planners(self, downloads: Downloads | None) -> list[ArchivePlanner]:
+        host = self._registry.address.host
+        planners = []
+        for order in self._resolution.archives:
+            plan = ArchivePlan(order.name, {path: f"{host}/{repository}" for path, repository in order.layouts.items()})
+            builder = Builder(
+                plan,
+                self._workspace,
+                repositories=dict(order.layouts),
+                host=host,
+                chunk_size=self._request.chunk_size,
+                downloads=downloads,
+            )
+            planners.append(
+                ArchivePlanner(order, builder, self._reader, downloads=downloads, vex=self._request.selectors.vex)
+            )
+        return planners
+
+    def _plan(self, planners: list[ArchivePlanner]) -> None:
+        with ThreadPoolExecutor(_PLANNERS, thread_name_prefix="plan") as pool:
+            futures = [pool.submit(planner.run) for planner in planners]
+            try:
+                for future in futures:
+                    future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def _result(self, changed: bool, archives: tuple[ArchiveSummary, ...], blobs: int) -> PullResult:
+        return PullResult(changed, self._resolution.content, archives, blobs, tuple(self._resolution.findings))
+
+    def _delivery(self, planners: list[ArchivePlanner], archives: tuple[ArchiveSummary, ...]) -> Delivery:
+        releases: dict[str, Any] = {"platform": {}, "modules": {}}
+        for planner in planners:
+            module = planner.order.module
+            if module is not None:
+                releases["modules"][module] = planner.releases
+            elif planner.order.releases:
+                releases["platform"] = planner.releases
+        address = self._registry.address
+        source = {"images_repo": str(address), "edition": edition_of(address)}
+        return Delivery(source, self._resolution.content, archives, _images(planners), releases)
+
+    def _is_delivered(self, planners: list[ArchivePlanner], archives: tuple[ArchiveSummary, ...]) -> bool:
+        """Whether the delivery.json that lies there is just what would be written."""
+        path = self._request.dest / DELIVERY_NAME
+        if not self._workspace.is_finished or not path.exists():
+            return False
+        with path.open("rb") as file:
+            same = all(file.read(len(piece)) == piece for piece in render(self._delivery(planners, archives)))
+            return same and not file.read(1)
+
+
+def _images(planners: list[ArchivePlanner]) -> Iterator[DeliveredImage]:
+    for planner in planners:
+        for path, layout in planner.builder.plan.layouts.items():
+            for tag, image in sorted(layout.images.items()):
+                size = planner.builder.image_bytes[path, tag]
+                yield DeliveredImage(path, tag, digests.from_key(image.key), size)

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a pull was asked for, and what it turned into: archives with the images that are known before any list is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._dkp.findings import Finding
+from .._dkp.modules import ModuleChoice
+from .._dkp.platform import PlatformSelector
+from .._oci.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Selectors:
+    """The selectors of `oci_bundle_pull` (contract), read and checked without any network."""
+
+    platform: PlatformSelector | None
+    modules: ModuleChoice
+    modules_path: str
+    """Normalised: ``""`` is the root itself."""
+    security_db: bool = True
+    installer_tag: str | None = "latest"
+    installer_named: bool = False
+    """Whether the tag was given by the user: then it has to be there."""
+    vex: bool = True
+    ignore_suspend: bool = False
+
+
+@dataclass(frozen=True)
+class TaggedManifest:
+    """An image under a tag: `layout` and `repository` (without host) it belongs to."""
+
+    layout: str
+    repository: str
+    tag: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class ReleaseOrder:
+    """One version whose image lists further images. `group` and `version` are its key in `releases` of delivery.json."""
+
+    group: str
+    version: str
+    image: TaggedManifest
+
+
+@dataclass(frozen=True)
+class ArchiveOrder:
+    """One archive: `layouts` maps layout paths to repositories, `images` come first, `releases` bring more.
+
+    `module` is the module's name, None for other archives. `attested` are the layouts whose images may have VEX.
+    """
+
+    name: str
+    layouts: dict[str, str]
+    images: tuple[TaggedManifest, ...]
+    releases: tuple[ReleaseOrder, ...] = ()
+    module: str | None = None
+
+
+@dataclass
+class Resolution:
+    """What the selectors mean at this source: `content` in the contract's shape, the archives, and remarks."""
+
+    content: dict[str, Any]
+    archives: list[ArchiveOrder] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
