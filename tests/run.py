@@ -25,7 +25,7 @@ from driver.steps import Failed, Outcome, Step, Unavailable, print_summary, run_
 
 def set_up() -> list[Outcome]:
     """Install programs and make virtual environments; whatever needs one of them later finds it in the cache."""
-    packages = Step("setup", "Debian packages", machine.install_debian_packages)
+    packages = Step("setup", "Debian packages", machine.provide_debian_programs)
     return run_steps([packages]) + run_steps(_cached_steps(), side_by_side=machine.PROCESSORS)
 
 

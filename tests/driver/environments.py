@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import CHECKOUT, cache_directory, choose_interpreter, environment, execute, interpreters
+from .machine import (
+    CHECKOUT,
+    cache_directory,
+    can_install_packages,
+    choose_interpreter,
+    environment,
+    execute,
+    install_packages,
+    interpreters,
+)
 from .steps import Failed
 
 _REQUIREMENTS = CHECKOUT / "tests/requirements"
@@ -64,7 +71,6 @@ def any_core() -> EnvironmentSpec:
 @dataclass(frozen=True)
 class VirtualEnvironment:
     directory: Path
-    python_version: str
 
     @property
     def bin(self) -> Path:
@@ -92,7 +98,7 @@ def provide(spec: EnvironmentSpec) -> VirtualEnvironment:
             shutil.rmtree(directory, ignore_errors=True)
             _make(directory, interpreter, spec.requirements)
             finished.touch()
-    return VirtualEnvironment(directory, version)
+    return VirtualEnvironment(directory)
 
 
 def _make(directory: Path, interpreter: Path, requirements: Path) -> None:
@@ -115,11 +121,9 @@ def _has_ensurepip(interpreter: Path) -> bool:
     if _imports(interpreter, "ensurepip"):
         return True
     # Debian cuts ensurepip out of its own interpreter and has it in a package.
-    if os.geteuid() != 0 or not shutil.which("apt-get") or interpreter.parent != Path("/usr/bin"):
+    if not can_install_packages() or interpreter.parent != Path("/usr/bin"):
         return False
-    quiet = environment(DEBIAN_FRONTEND="noninteractive")
-    execute(["apt-get", "update", "-q"], cwd=CHECKOUT, env=quiet)
-    execute(["apt-get", "install", "-q", "-y", f"{interpreter.name}-venv"], cwd=CHECKOUT, env=quiet)
+    install_packages([f"{interpreter.name}-venv"])
     return _imports(interpreter, "ensurepip")
 
 
@@ -129,9 +133,3 @@ def _imports(interpreter: Path, module: str) -> bool:
     except Failed:
         return False
     return True
-
-
-def provide_all(specs: Sequence[EnvironmentSpec]) -> None:
-    """Make several environments one after the other (for one step of the driver)."""
-    for spec in specs:
-        provide(spec)

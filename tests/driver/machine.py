@@ -130,14 +130,23 @@ def execute(
     return done.stdout
 
 
-def install_debian_packages() -> None:
+def provide_debian_programs() -> None:
     """As root on Debian and its kin: install the programs that the tests use and that are not here yet."""
     searched = environment()["PATH"]
     missing = sorted({package for name, package in _DEBIAN_PACKAGES.items() if not shutil.which(name, path=searched)})
-    if not missing:
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if missing and not can_install_packages():
         raise Unavailable(f"needs root on Debian or Ubuntu to install {', '.join(missing)}")
+    if missing:
+        install_packages(missing)
+
+
+def can_install_packages() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install_packages(packages: Sequence[str]) -> None:
+    """Install Debian packages; waits while another step does the same."""
     quiet = environment(DEBIAN_FRONTEND="noninteractive")
-    execute(["apt-get", "update", "-q"], cwd=CHECKOUT, env=quiet)
-    execute(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], cwd=CHECKOUT, env=quiet)
+    install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *packages]
+    execute(["apt-get", "update", "-q", "-o", "DPkg::Lock::Timeout=300"], cwd=CHECKOUT, env=quiet)
+    execute(install, cwd=CHECKOUT, env=quiet)
