@@ -77,6 +77,7 @@ class Nginx:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+        shutil.rmtree(self._home)
 
     def _started(self, port: int) -> bool:
         self.host = f"127.0.0.1:{port}"

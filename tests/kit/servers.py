@@ -91,7 +91,8 @@ class Server:
         weakref.finalize(self, shutil.rmtree, self._files, ignore_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._probes = 0
-        (self._files / "htpasswd").write_text(_HTPASSWD)
+        self._left: dict[str, str] = {}
+        """The logs after the end; the files are gone then."""
         self._configuration: dict[str, Any] = {
             "version": "0.1",
             "log": {"level": "warn", "accesslog": {"disabled": not access_log}},
@@ -123,6 +124,8 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._left = {name: self._said(name) for name in ("stdout", "stderr")}
+        shutil.rmtree(self._files)
         if error is not None:
             print(f"log of the registry {self.url}:\n{self.log()[-4000:]}", file=sys.stderr)
 
@@ -161,19 +164,17 @@ class Server:
 
     def log(self) -> str:
         """What the registry said on its error channel."""
-        path = self._files / "stderr"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return self._said("stderr")
 
     def accesses(self) -> list[Access]:
         """Every request answered so far, over all starts, in order; the kit's own probes left out."""
         self._settle()
-        lines = (_ACCESS.match(line) for line in (self._files / "stdout").read_text(errors="replace").splitlines())
-        found = [
+        lines = (_ACCESS.match(line) for line in self._said("stdout").splitlines())
+        return [
             Access(line["method"], line["target"], int(line["status"]), int(line["size"].replace("-", "0")))
             for line in lines
             if line and "?probe" not in line["target"]
         ]
-        return found
 
     def count(self, method: str = "", path: str = "") -> int:
         """How many requests had this `method` (``""``: any) and a target in which the expression `path` is found."""
@@ -182,6 +183,10 @@ class Server:
             for access in self.accesses()
             if access.method == (method or access.method) and re.search(path, access.target)
         )
+
+    def _said(self, name: str) -> str:
+        path = self._files / name
+        return path.read_text(errors="replace") if path.exists() else self._left.get(name, "")
 
     def _settle(self) -> None:
         """Wait for the line of one more request: lines are written behind the answers they tell of."""
@@ -200,6 +205,8 @@ class Server:
             settings["tls"] = {"certificate": str(self._certificate.path), "key": str(self._certificate.key)}
             if self._client_ca:
                 settings["tls"]["clientcas"] = [str(self._client_ca)]
+        self._files.mkdir(exist_ok=True)
+        (self._files / "htpasswd").write_text(_HTPASSWD)
         path = self._files / "config.yml"
         path.write_text(json.dumps({**self._configuration, "http": settings}))
         environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
