@@ -6,22 +6,26 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from .compression import uncompressed
 from .errors import InvalidContent
 
+_LARGEST_HEADER = 1024 * 1024
+"""Bytes of a long name or of extended attributes; Linux ends names at 4 KB and attributes at 64 KB."""
 LARGEST_FILE = 64 * 1024 * 1024
 """Bytes of one wanted file. The component list of a platform release has some 60 KB."""
 _READ_SIZE = 256 * 1024
+_EXTENSIONS = frozenset(
+    {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
+)
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 Enough = Callable[[Mapping[str, bytes]], bool]
 
 
@@ -61,9 +65,9 @@ class ImageFiles:
 
 
 def read_layer(layer: BinaryIO, wanted: Collection[str], *, where: str, enough: Enough | None = None) -> LayerFiles:
-    """Read one `layer` (as served: gzip, bzip2, xz or plain tar) until all `wanted` names were seen.
+    """Read one `layer` (as served: gzip or plain tar) until all `wanted` names were seen.
 
-    `enough(found)` may end the reading early; it is asked at the first entry after a wanted one, so that
+    `enough(found)` may end the reading early; it is asked at every entry that is not wanted, so that
     wanted neighbours in one directory are seen together. The rest of the stream is left unread.
     Raises InvalidContent naming `where` when the layer is no tar, is damaged, or a wanted file is too large.
     """
@@ -71,7 +75,8 @@ def read_layer(layer: BinaryIO, wanted: Collection[str], *, where: str, enough: 
     gone: set[str] = set()
     try:
         _scan_tar(layer, wanted, found, gone, enough, where)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, zlib.error, RecursionError) as error:
+        # tarfile follows a chain of extended headers by recursion
         raise InvalidContent(f"{where}: the layer cannot be read as a tar archive ({error})") from error
     return LayerFiles(found, frozenset(gone))
 
@@ -84,27 +89,27 @@ def _scan_tar(
     enough: Enough | None,
     where: str,
 ) -> None:
-    head = layer.read(4)
-    if head == _ZSTD_MAGIC:
-        raise InvalidContent(
-            f"{where}: the layer is compressed with zstd, which cannot be read here; ask the vendor for gzip"
-        )
-    if not head:
+    stream = uncompressed(layer, where=where)
+    if stream is None:
         return
-    with tarfile.open(fileobj=_Rejoined(head, layer), mode="r|*", bufsize=_READ_SIZE) as archive:
+    folders = {folder for name in names for folder in _folders_above(name) if folder}
+    with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|", bufsize=_READ_SIZE, tarinfo=_BoundedHeader) as archive:
         for member in archive:
-            archive.members.clear()  # a stream keeps every header it has seen otherwise
+            archive.members.clear()  # type: ignore[attr-defined]  # a stream keeps every header it has seen otherwise
             name = posixpath.normpath("/" + member.name).lstrip("/")
             base = posixpath.basename(name)
-            if base.startswith(_WHITEOUT):
+            if base.startswith(_WHITEOUT) and base != _WHITEOUT:
                 folder = posixpath.dirname(name)
                 gone.add(folder + "/" if base == _OPAQUE else posixpath.join(folder, base[len(_WHITEOUT) :]))
             elif name in names:
                 found[name] = _content(archive, member, f"{where}: {name}")
                 if len(found.keys() & set(names)) == len(names):
                     return
-            elif enough is not None and enough(found):
-                return
+            else:
+                if name in folders and not member.isdir():
+                    gone.add(name)
+                if enough is not None and enough(found):
+                    return
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> bytes:
@@ -120,23 +125,25 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> b
 
 
 def _is_hidden(name: str, gone: Collection[str]) -> bool:
-    """Whether a whiteout names `name`, a folder above it, or makes such a folder opaque (ends in ``/``)."""
-    folders = [name]
+    """Whether something of a higher layer takes the place of `name` or of a folder above it, or makes one opaque."""
+    return name in gone or any(folder in gone or folder + "/" in gone for folder in (name, *_folders_above(name)))
+
+
+def _folders_above(name: str) -> list[str]:
+    """The folders `name` lies in, the nearest first; the last is the root, ``""``."""
+    folders = [posixpath.dirname(name)]
     while folders[-1]:
         folders.append(posixpath.dirname(folders[-1]))
-    return any(folder in gone or folder + "/" in gone for folder in folders if folder != "" or "/" in gone)
+    return folders
 
 
-class _Rejoined(io.RawIOBase):
-    """A stream whose first bytes were already taken off to look at them."""
+class _BoundedHeader(tarfile.TarInfo):
+    """A header whose extensions are not read into memory whatever size they claim."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        super().__init__()
-        self._head = head
-        self._rest = rest
-
-    def read(self, size: int = -1) -> bytes:
-        if self._head:
-            head, self._head = self._head, b""
-            return head + (self._rest.read(size - len(head)) if size > len(head) else b"")
-        return self._rest.read(size)
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENSIONS and self.size > _LARGEST_HEADER:
+            raise tarfile.ReadError(f"an extended header of {self.size} bytes")
+        try:
+            return cast(tarfile.TarInfo, super()._proc_member(archive))  # type: ignore[misc]
+        except (ValueError, OverflowError) as error:
+            raise tarfile.ReadError(f"a senseless extended header ({error})") from error
