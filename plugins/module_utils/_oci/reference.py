@@ -27,6 +27,11 @@ def is_repository_path(path: str) -> bool:
     return 0 < len(path) <= _LONGEST_PATH and all(_COMPONENT.fullmatch(part) for part in path.split("/"))
 
 
+def _has_possible_port(host: str) -> bool:
+    _name, colon, port = host.rpartition(":")
+    return not colon or port.endswith("]") or 0 < int(port) < 65536
+
+
 @dataclass(frozen=True)
 class RepositoryAddress:
     """Where a tree of repositories is rooted: the registry's `host` (with port) and the root's `path`.
@@ -49,6 +54,11 @@ def parse_address(text: str, *, option: str = "images_repo") -> RepositoryAddres
     """Parse ``host[:port]/path``; raise InvalidInput that says what is wrong and shows a right one."""
     example = "for example registry.deckhouse.io/deckhouse/ee"
     value = text.strip().rstrip("/")
+    if "@" in value:  # whatever stands before it may be a password: the text is not repeated
+        raise InvalidInput(
+            f"{option}: neither credentials nor a digest belong into the address: write host[:port]/path, "
+            f"and use username and password; {example}"
+        )
     if "://" in value:
         scheme, rest = value.split("://", 1)
         raise InvalidInput(
@@ -58,9 +68,7 @@ def parse_address(text: str, *, option: str = "images_repo") -> RepositoryAddres
     host, slash, path = value.partition("/")
     if not slash or not path:
         raise InvalidInput(f"{option}: {text!r} has no path; write host[:port]/path, {example}")
-    if "@" in host:
-        raise InvalidInput(f"{option}: credentials do not belong into the address; use username and password")
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or not _has_possible_port(host):
         raise InvalidInput(f"{option}: {host!r} is not a host name with an optional port; {example}")
     if not is_repository_path(path):
         raise InvalidInput(
