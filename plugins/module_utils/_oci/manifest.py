@@ -88,21 +88,30 @@ def parse(raw: bytes, *, content_type: str = "", where: str = "manifest") -> Man
         raise InvalidContent(
             f"{where}: a docker schema 1 manifest; such images cannot be mirrored, they must be pushed anew"
         )
+    if "manifests" in document and not document.keys().isdisjoint(("layers", "config")):
+        raise InvalidContent(f"{where}: both an image manifest and an index; readers would not agree on what it is")
     media_type = _media_type(document, content_type.split(";")[0].strip(), where)
     annotations = document.get("annotations")
     created = annotations.get("org.opencontainers.image.created") if isinstance(annotations, dict) else None
-    common = {"raw": raw, "media_type": media_type, "digest": digests.digest_of(raw),
-              "created": created if isinstance(created, str) else None}  # fmt: skip
-    if media_type in INDEX_TYPES:
-        children = _descriptors(document.get("manifests"), f"{where}: manifests")
-        return Manifest(**common, config=None, layers=(), children=children, artifact_type=None)
-    config = _descriptor(document.get("config"), f"{where}: config")
+    is_index = media_type in INDEX_TYPES
+    config = None if is_index else _descriptor(document.get("config"), f"{where}: config")
+    return Manifest(
+        raw=raw,
+        media_type=media_type,
+        digest=digests.digest_of(raw),
+        config=config,
+        layers=() if is_index else _descriptors(document.get("layers"), f"{where}: layers"),
+        children=_descriptors(document.get("manifests"), f"{where}: manifests") if is_index else (),
+        artifact_type=_artifact_type(document, config) if config else None,
+        created=created if isinstance(created, str) else None,
+    )
+
+
+def _artifact_type(document: dict[str, Any], config: Descriptor) -> str | None:
     declared = document.get("artifactType")
-    artifact = declared if isinstance(declared, str) and declared else None
-    if artifact is None and config.media_type not in IMAGE_CONFIG_TYPES:
-        artifact = config.media_type
-    layers = _descriptors(document.get("layers"), f"{where}: layers")
-    return Manifest(**common, config=config, layers=layers, children=(), artifact_type=artifact)
+    if isinstance(declared, str) and declared:
+        return declared
+    return None if config.media_type in IMAGE_CONFIG_TYPES else config.media_type or None
 
 
 def _media_type(document: dict[str, Any], content_type: str, where: str) -> str:
