@@ -26,7 +26,7 @@ def checked(text: object, *, where: str) -> str:
     if isinstance(text, str):
         if is_digest(text):
             return text
-        if _ANY_ALGORITHM.fullmatch(text):
+        if _ANY_ALGORITHM.fullmatch(text) and not text.startswith(ALGORITHM + ":"):
             raise InvalidContent(
                 f"{where}: digest {text[:100]!r} is not sha256, the only algorithm a d8 bundle can hold"
             )
