@@ -27,6 +27,11 @@ DIGESTS = json.dumps({"common": {"alpine": TWO, "distroless": ONE}, "cni": {"age
 TAGS = json.dumps({"common": {"alpine": "tag-1"}, "cni": {"agent": "tag-2", "other": "tag-1"}}).encode()
 
 
+def short(value: object) -> str:
+    """The name of a test's row: older pytest would take all the bytes."""
+    return repr(value)[:40]
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
@@ -38,12 +43,13 @@ TAGS = json.dumps({"common": {"alpine": "tag-1"}, "cni": {"agent": "tag-2", "oth
         ({PLATFORM_DIGESTS_FILE: b"{}"}, Components()),
         ({PLATFORM_TAGS_FILE: b"{}"}, Components()),
     ],
+    ids=short,
 )
 def test_the_platforms_components_are_read_from_either_file(files: dict[str, bytes], expected: Components) -> None:
     assert platform_components(files, where="install:v1.69.0") == expected
 
 
-@pytest.mark.parametrize("files", [{}, {PLATFORM_DIGESTS_FILE: b""}, {PLATFORM_TAGS_FILE: b""}])
+@pytest.mark.parametrize("files", [{}, {PLATFORM_DIGESTS_FILE: b""}, {PLATFORM_TAGS_FILE: b""}], ids=short)
 def test_an_install_image_without_a_list_is_an_error(files: dict[str, bytes]) -> None:
     with pytest.raises(InvalidContent, match=r"install:v1.69.0: lists no component images: neither deckhouse/candi"):
         platform_components(files, where="install:v1.69.0")
@@ -108,13 +114,14 @@ def test_an_extra_image_has_a_tag_or_a_whole_number(value: str, tag: str) -> Non
         ('"a b"', "the string 'a b'"),
         ('"a/b"', "the string 'a/b'"),
     ],
+    ids=short,
 )
 def test_an_extra_image_without_a_tag_is_named(value: str, shown: str) -> None:
     with pytest.raises(InvalidContent, match=f"console:v1: extra_images.json: 'db' has {shown}"):
         parse_extra_images(b'{"db": ' + value.encode() + b"}", where="console:v1: extra_images.json")
 
 
-@pytest.mark.parametrize("name", ["", "../x", "A", "a//b", "a:b"])
+@pytest.mark.parametrize("name", ["", "../x", "A", "a//b", "a:b"], ids=short)
 def test_an_extra_image_whose_name_is_no_repository_is_refused(name: str) -> None:
     with pytest.raises(InvalidContent, match="cannot be the name of a repository"):
         parse_extra_images(json.dumps({name: "1"}).encode(), where="x")

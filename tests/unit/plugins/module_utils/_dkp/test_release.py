@@ -23,6 +23,11 @@ from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import Airg
 WHERE = "release-channel:stable: version.json"
 
 
+def short(value: object) -> str:
+    """The name of a test's row: older pytest would take all the bytes."""
+    return repr(value)[:40]
+
+
 def as_json(**document: Any) -> bytes:
     return json.dumps(document).encode()
 
@@ -84,6 +89,7 @@ def test_the_kubernetes_requirement_of_module_yaml_joins_the_others() -> None:
         (b'{"x": ' + b"[" * 100 + b"]" * 100 + b"}", "refused as hostile"),
         (b" " * (5 * 1024 * 1024), "more than the"),
     ],
+    ids=short,
 )
 def test_what_breaks_the_format_is_named(raw: bytes, said: str) -> None:
     with pytest.raises(InvalidContent) as caught:
@@ -98,7 +104,7 @@ def test_a_modules_version_may_lack_the_v(text: str) -> None:
     assert str(parse_module_version(raw, where="release:stable")) == "v1.39.4"
 
 
-@pytest.mark.parametrize("raw", [b"{}", b'{"version": null}', b'{"version": ""}', b'{"version": "main"}'])
+@pytest.mark.parametrize("raw", [b"{}", b'{"version": null}', b'{"version": ""}', b'{"version": "main"}'], ids=short)
 def test_a_module_release_without_a_version_is_an_error(raw: bytes) -> None:
     with pytest.raises(InvalidContent, match="not a version like"):
         parse_module_version(raw, where="release:stable")
@@ -149,6 +155,7 @@ MERGES = b"a: &a {x: 1}\n" + b"".join(
         (b"- " * 100_000, "refused as hostile"),
         (b"a" * (5 * 1024 * 1024), "more than the"),
     ],
+    ids=short,
 )
 def test_a_hostile_changelog_is_refused(raw: bytes, said: str) -> None:
     with pytest.raises(InvalidContent, match=said):
@@ -178,7 +185,9 @@ update:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"name: console\n", b"requirements:\nupdate:\n", b"requirements: {}\nupdate: {versions: []}"]
+    "raw",
+    [b"", b"name: console\n", b"requirements:\nupdate:\n", b"requirements: {}\nupdate: {versions: []}"],
+    ids=short,
 )
 def test_a_module_definition_may_ask_for_nothing(raw: bytes) -> None:
     definition = parse_module_definition(raw, where="module.yaml")
@@ -196,6 +205,7 @@ def test_a_module_definition_may_ask_for_nothing(raw: bytes) -> None:
         (b"update: {versions: {from: 1}}", r"update.versions: expected a list"),
         (b"update: {versions: [{from: '1.30'}]}", r"update.versions\[0\]: a jump needs from and to"),
     ],
+    ids=short,
 )
 def test_a_broken_module_definition_is_named(raw: bytes, said: str) -> None:
     with pytest.raises(InvalidContent, match=said):
