@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import BinaryIO
+from typing import Protocol
 
 from .errors import InvalidContent
 
@@ -20,7 +20,13 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """zlib's way to ask for gzip with its checksum."""
 
 
-def uncompressed(layer: BinaryIO, *, where: str) -> io.RawIOBase | None:
+class ByteSource(Protocol):
+    """A stream that gives up to `size` bytes, fewer when it likes, and nothing only at its end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def uncompressed(layer: ByteSource, *, where: str) -> io.RawIOBase | None:
     """The content of `layer`, a stream as served: gzip (of any number of members, as eStargz has) or plain.
 
     None when there is nothing in it at all.
@@ -40,7 +46,7 @@ def uncompressed(layer: BinaryIO, *, where: str) -> io.RawIOBase | None:
     return _Inflated(whole) if head.startswith(_GZIP_MAGIC) else whole
 
 
-def _first_bytes(stream: BinaryIO) -> bytes:
+def _first_bytes(stream: ByteSource) -> bytes:
     """The first bytes, of a stream that may give them one by one."""
     head = b""
     while len(head) < _MAGIC_SIZE:
@@ -54,7 +60,7 @@ def _first_bytes(stream: BinaryIO) -> bytes:
 class _Rejoined(io.RawIOBase):
     """A stream whose first bytes were already taken off to look at them."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+    def __init__(self, head: bytes, rest: ByteSource) -> None:
         super().__init__()
         self._head = head
         self._rest = rest

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from .compression import uncompressed
+from .compression import ByteSource, uncompressed
 from .errors import InvalidContent
 
 _LARGEST_HEADER = 1024 * 1024
@@ -59,12 +59,12 @@ class ImageFiles:
         self.found.update({name: data for name, data in layer.found.items() if name in missing})
         self.hidden |= {name for name in missing - self.found.keys() if _is_hidden(name, layer.gone)}
 
-    def scan(self, layer: BinaryIO, *, where: str, enough: Enough | None = None) -> None:
+    def scan(self, layer: ByteSource, *, where: str, enough: Enough | None = None) -> None:
         """`read_layer` and `add` in one."""
         self.add(read_layer(layer, self.missing, where=where, enough=enough))
 
 
-def read_layer(layer: BinaryIO, wanted: Collection[str], *, where: str, enough: Enough | None = None) -> LayerFiles:
+def read_layer(layer: ByteSource, wanted: Collection[str], *, where: str, enough: Enough | None = None) -> LayerFiles:
     """Read one `layer` (as served: gzip or plain tar) until all `wanted` names were seen.
 
     `enough(found)` may end the reading early; it is asked at every entry that is not wanted, so that
@@ -82,7 +82,7 @@ def read_layer(layer: BinaryIO, wanted: Collection[str], *, where: str, enough: 
 
 
 def _scan_tar(
-    layer: BinaryIO,
+    layer: ByteSource,
     names: Collection[str],
     found: dict[str, bytes],
     gone: set[str],
