@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.channels import DEFAULT_CHANNELS
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.platform import (
@@ -46,9 +48,9 @@ def states(channels: dict[str, str], suspended: str = "") -> dict[str, ChannelSt
 
 
 def select(
-    channels: dict[str, str] | None = None, tags: str = TAGS, *, suspended: str = "", **options: object
+    channels: dict[str, str] | None = None, tags: str = TAGS, *, suspended: str = "", **options: Any
 ) -> Selection:
-    selector = parse_platform_selector(**options)  # type: ignore[arg-type]
+    selector = parse_platform_selector(**options)
     return select_platform(selector, states(FIVE if channels is None else channels, suspended), tags.split())
 
 
@@ -90,7 +92,7 @@ def subset(names: str) -> dict[str, str]:
         ({"platform_versions": ">=1.72.9"}, "v1.72.9 v1.72.10", subset("alpha")),
     ],
 )
-def test_discovery_and_ranges(options: dict[str, str], expected: str, carried: dict[str, str]) -> None:
+def test_discovery_and_ranges(options: dict[str, Any], expected: str, carried: dict[str, str]) -> None:
     selection = select(**options)
     assert versions(selection) == expected
     assert channels(selection) == carried
@@ -109,7 +111,7 @@ def test_discovery_and_ranges(options: dict[str, str], expected: str, carried: d
     ],
 )
 @pytest.mark.parametrize("tags", [TAGS, ""])
-def test_a_pin_publishes_to_the_default_five_with_a_warning(options: dict[str, str], version: str, tags: str) -> None:
+def test_a_pin_publishes_to_the_default_five_with_a_warning(options: dict[str, Any], version: str, tags: str) -> None:
     selection = select(tags=tags, **options)
     assert versions(selection) == version
     assert channels(selection) == dict.fromkeys(DEFAULT_CHANNELS, version)
@@ -129,7 +131,7 @@ def test_a_pin_with_a_channel_publishes_to_that_one() -> None:
 
 
 @pytest.mark.parametrize("options", [{"release": "pr123"}, {"platform_versions": "=pr123"}, {"release": "1.70.0"}])
-def test_a_custom_tag_is_no_version_and_publishes_nothing(options: dict[str, str]) -> None:
+def test_a_custom_tag_is_no_version_and_publishes_nothing(options: dict[str, Any]) -> None:
     selection = select(**options)
     assert selection.versions == ()
     assert selection.tags == (next(iter(options.values())).lstrip("="),)
@@ -147,14 +149,14 @@ def test_a_custom_tag_is_no_version_and_publishes_nothing(options: dict[str, str
         ({"since_version": "v1.70"}, "v1.67.1"),
     ],
 )
-def test_a_registry_with_lts_only(options: dict[str, str], expected: str) -> None:
+def test_a_registry_with_lts_only(options: dict[str, Any], expected: str) -> None:
     selection = select(LTS, LTS_TAGS + " v1.68.0-rc.1" * bool(not options), **options)
     assert versions(selection) == expected
     assert channels(selection) == LTS
 
 
 @pytest.mark.parametrize("options", [{"release": "lts"}, {"release": "v1.67.1"}, {"platform_versions": "=v1.66.3"}])
-def test_a_pin_on_a_registry_with_lts_only_publishes_to_lts(options: dict[str, str]) -> None:
+def test_a_pin_on_a_registry_with_lts_only_publishes_to_lts(options: dict[str, Any]) -> None:
     selection = select(LTS, LTS_TAGS, **options)
     assert list(selection.channels) == ["lts"]
     assert selection.repointed == {"lts"}
@@ -177,7 +179,7 @@ def test_lts_below_the_floor_does_not_dangle() -> None:
 
 
 @pytest.mark.parametrize("options", [{"since_version": "v1.66"}, {"platform_versions": ">=1.66"}])
-def test_lts_comes_along_when_its_version_does(options: dict[str, str]) -> None:
+def test_lts_comes_along_when_its_version_does(options: dict[str, Any]) -> None:
     assert channels(select({**FIVE, **LTS}, **options)) == {**FIVE, **LTS}
 
 
@@ -200,7 +202,7 @@ def test_alpha_below_rock_solid_leaves_what_channels_above_the_floor_point_at() 
 
 
 @pytest.mark.parametrize("options", [{}, {"platform_versions": ">=1.69"}, {"since_version": "v1.66"}])
-def test_a_missing_default_channel_is_named(options: dict[str, str]) -> None:
+def test_a_missing_default_channel_is_named(options: dict[str, Any]) -> None:
     present = {name: version for name, version in FIVE.items() if name not in ("beta", "stable")}
     with pytest.raises(
         SelectionError, match="missing in the source: beta, stable; it has alpha, early-access, rock-solid"
@@ -211,7 +213,7 @@ def test_a_missing_default_channel_is_named(options: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "options", [{"release": "v1.70.0"}, {"release": "stable"}, {"platform_versions": "=v1.70.0+beta"}]
 )
-def test_what_is_asked_for_by_name_needs_no_other_channel(options: dict[str, str]) -> None:
+def test_what_is_asked_for_by_name_needs_no_other_channel(options: dict[str, Any]) -> None:
     assert select(subset("stable rock-solid"), **options).versions
 
 
@@ -255,7 +257,7 @@ SUSPENDED = "stable rock-solid"
         {"platform_versions": ">=1.68"},
     ],
 )
-def test_suspended_channels_stop_a_selection_that_carries_them(options: dict[str, str]) -> None:
+def test_suspended_channels_stop_a_selection_that_carries_them(options: dict[str, Any]) -> None:
     with pytest.raises(
         SelectionError, match=r'channels "rock-solid" \(v1.68.0\), "stable" \(v1.69.0\).*ignore_suspend'
     ):
@@ -271,7 +273,7 @@ def test_suspended_channels_stop_a_selection_that_carries_them(options: dict[str
         {"platform_versions": "~1.69.0"},
     ],
 )
-def test_one_suspended_channel_is_named_in_the_singular(options: dict[str, str]) -> None:
+def test_one_suspended_channel_is_named_in_the_singular(options: dict[str, Any]) -> None:
     with pytest.raises(SelectionError, match=r'channel "stable" \(v1.69.0\)\..*without what is suspended'):
         select(suspended=SUSPENDED, **options)
 
@@ -286,7 +288,7 @@ def test_one_suspended_channel_is_named_in_the_singular(options: dict[str, str])
         {"release": "pr123"},
     ],
 )
-def test_a_suspended_channel_that_is_not_carried_stops_nothing(options: dict[str, str]) -> None:
+def test_a_suspended_channel_that_is_not_carried_stops_nothing(options: dict[str, Any]) -> None:
     assert select(suspended=SUSPENDED, **options).references
 
 
@@ -328,8 +330,8 @@ def test_tags_in_another_spelling_are_not_versions() -> None:
         ({"since_version": "v1.60"}, {}, False),
     ],
 )
-def test_tags_are_listed_only_where_they_matter(options: dict[str, str], present: dict[str, str], wanted: bool) -> None:
-    assert wants_tag_list(parse_platform_selector(**options), states(present)) is wanted  # type: ignore[arg-type]
+def test_tags_are_listed_only_where_they_matter(options: dict[str, Any], present: dict[str, str], wanted: bool) -> None:
+    assert wants_tag_list(parse_platform_selector(**options), states(present)) is wanted
 
 
 @pytest.mark.parametrize(
@@ -348,9 +350,9 @@ def test_tags_are_listed_only_where_they_matter(options: dict[str, str], present
         ({"platform_versions": ">=1.x"}, "platform_versions: .*character 3"),
     ],
 )
-def test_options_that_cannot_be_right_are_refused(options: dict[str, str], said: str) -> None:
+def test_options_that_cannot_be_right_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        parse_platform_selector(**options)  # type: ignore[arg-type]
+        parse_platform_selector(**options)
 
 
 def test_blank_options_are_unset() -> None:
@@ -369,7 +371,7 @@ OPTIONS = st.one_of(
 
 
 @given(CHANNEL_MAPS, st.lists(VERSION_TEXTS), OPTIONS)
-def test_no_pointer_ever_dangles(present: dict[str, str], tags: list[str], options: dict[str, str]) -> None:
+def test_no_pointer_ever_dangles(present: dict[str, str], tags: list[str], options: dict[str, Any]) -> None:
     try:
         selection = select(present, " ".join(tags), **options)
     except SelectionError:
