@@ -53,6 +53,11 @@ class HostMemory:
             return False
         return True
 
+    def forget(self, kind: str, name: str) -> None:
+        """Forget what was put under `kind` and `name`."""
+        if self._directory is not None and not self._read_only:
+            self._path(kind, name).unlink(missing_ok=True)
+
     def _path(self, kind: str, name: str) -> Path:
         assert self._directory is not None
         return self._directory / kind / (hashlib.sha256(name.encode()).hexdigest() + ".json")

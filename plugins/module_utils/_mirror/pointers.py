@@ -1,0 +1,169 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a cluster acts upon: channels, databases. Judged before anything is sent and again before the first is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .._bundle.parts import SpaceReader
+from .._dkp import release as releases
+from .._dkp import tree
+from .._dkp.findings import Finding
+from .._dkp.version import Version
+from .._oci import digest as digests
+from .._oci.errors import InvalidContent
+from .._oci.files import ImageFiles
+from .._oci.manifest import Manifest
+from .._registry.errors import NotFound
+from .bundle import JoinedLayout
+from .freight import Group, Item
+from .reading import ImageReader
+from .target import Target
+
+DANGLING = "dangling"
+_FILES = frozenset({releases.VERSION_FILE})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to become of a pointer: `before` is what the target has, `refusal` ends the run, `withheld` leaves it out."""
+
+    item: Item
+    group: str
+    before: str | None
+    refusal: str | None = None
+    withheld: Finding | None = None
+
+    @property
+    def write(self) -> bool:
+        """Whether the pointer has to be written: it may, and it is not what it should be."""
+        return self.refusal is None and self.withheld is None and self.before != self.item.image.digest
+
+
+class Judge:
+    """Compares the pointers of a bundle with those of the target."""
+
+    def __init__(self, target: Target, reader: ImageReader, groups: dict[str, Group], *, allow_downgrade: bool) -> None:
+        self._target = target
+        self._reader = reader
+        self._groups = groups
+        self._allow_downgrade = allow_downgrade
+
+    def judge(self, item: Item, group: str, before: str | None) -> Verdict:
+        """Judge one pointer whose tag points at `before` in the target (None: it does not exist)."""
+        if before == item.image.digest:
+            return Verdict(item, group, before)
+        place = tree.place_of(item.layout.path)
+        if place.area in ("platform", "module", "package"):
+            return self._judge_channel(item, group, before)
+        if place.area == "security" and before is not None and not self._allow_downgrade:
+            return Verdict(item, group, before, refusal=self._older(item))
+        return Verdict(item, group, before)
+
+    def _judge_channel(self, item: Item, group: str, before: str | None) -> Verdict:
+        version = _bundle_version(item)
+        if version is None:  # channel tags of install images in old bundles say nothing of a version
+            return Verdict(item, group, before)
+        lacking = [path for path in self._needed(item, group) if not self._will_have(path, str(version), group)]
+        if lacking:
+            message = (
+                f"{item.path}:{item.tag} points at {version}, and neither the bundle nor the registry has "
+                f"{', '.join(f'{path or item.repository}:{version}' for path in lacking)}; the pointer is not written"
+            )
+            hint = f"Pull {version} too, or a bundle without this channel"
+            return Verdict(
+                item, group, before, withheld=Finding(DANGLING, "warning", f"{item.path}:{item.tag}", message, hint)
+            )
+        refusal = None
+        if before is not None and not self._allow_downgrade:
+            present = self._target_version(item)
+            if present is not None and version < present:
+                refusal = (
+                    f"{item.path}:{item.tag} points at {present} in the registry and would go back to {version}; "
+                    "set allow_downgrade: true if that is meant"
+                )
+        return Verdict(item, group, before, refusal=refusal)
+
+    def _needed(self, item: Item, group: str) -> list[str]:
+        """Repositories, below the root, that must have a version before a channel may point at it."""
+        place = tree.place_of(item.layout.path)
+        if place.area == "platform":
+            return [tree.ROOT, tree.RELEASE_CHANNEL]
+        main = item.path.rpartition("/")[0]
+        return [main, item.path]
+
+    def _will_have(self, path: str, tag: str, group: str) -> bool:
+        if any(item.path == path and item.tag == tag for item in self._groups[group].versions):
+            return True
+        return self._target.digest(self._target.registry.address.child(path), tag) is not None
+
+    def _target_version(self, item: Item) -> Version | None:
+        """What the target's pointer says; None where it is no release image."""
+        try:
+            manifest = self._reader.manifest(item.repository, item.tag)
+            files = self._reader.files(item.repository, manifest, _FILES)
+            return _version(files, f"{item.repository}:{item.tag}")
+        except (NotFound, InvalidContent):
+            return None  # what is there cannot be a release of DKP, so nothing can be lower than it
+
+    def _older(self, item: Item) -> str | None:
+        try:
+            there = self._reader.manifest(item.repository, item.tag)
+        except NotFound:
+            return None
+        mine = item.layout.manifest(item.image.key, item.image.size)
+        if mine.created and there.created and mine.created < there.created:
+            return (
+                f"{item.path}:{item.tag} was made at {there.created} in the registry, the bundle's is older ({mine.created}); "
+                "set allow_downgrade: true if that is meant"
+            )
+        return None
+
+
+def bundle_files(layout: JoinedLayout, manifest: Manifest, wanted: frozenset[str]) -> dict[str, bytes]:
+    """The `wanted` files of an image that lies in the bundle. Raises InvalidContent."""
+    image = ImageFiles(wanted)
+    for layer in reversed(manifest.layers):
+        place = layout.find(digests.to_key(layer.digest))
+        if place is not None:
+            stream = SpaceReader(place.space, place.offset, place.size)
+            image.scan(stream, where=f"{layout.path}@{layer.digest}")  # type: ignore[arg-type]
+        if not image.missing:
+            break
+    return image.found
+
+
+def _bundle_version(item: Item) -> Version | None:
+    place = tree.place_of(item.layout.path)
+    if place.area == "platform" and item.path != tree.RELEASE_CHANNEL:
+        return None
+    manifest = item.layout.manifest(item.image.key, item.image.size)
+    files = bundle_files(item.layout, manifest, _FILES)
+    where = f"{item.path}:{item.tag}"
+    version = _version(files, where)
+    if version is None:
+        raise InvalidContent(
+            f"{where}: the bundle's image has no {releases.VERSION_FILE}; it is no release image of DKP"
+        )
+    return version
+
+
+def _version(files: dict[str, bytes], where: str) -> Version | None:
+    data = files.get(releases.VERSION_FILE)
+    return None if data is None else releases.parse_module_version(data, where=where)
+
+
+def restrict_channels(groups: Iterable[Group], channels: tuple[str, ...] | None) -> list[tuple[Item, str]]:
+    """The pointers of `groups` with their group's name; of channels only those asked for."""
+    pointers = [(item, group.name) for group in groups for item in group.pointers]
+    if channels is None:
+        return pointers
+    return [
+        (item, group)
+        for item, group in pointers
+        if item.tag in channels or tree.place_of(item.layout.path).area in ("security", "installer")
+    ]

@@ -1,0 +1,178 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Blobs and manifests on their way to the private registry, straight from the archives (design §4, ideas 2 and 3)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .._oci import digest as digests
+from .._oci.manifest import Descriptor, Manifest
+from .._registry.client import Registry
+from .._registry.errors import BlobUnknown
+from .._registry.upload_body import Body
+from .bundle import BlobPlace, JoinedLayout
+from .freight import Item
+from .target import Target
+
+_BUFFER_SIZE = 256 * 1024
+_REPAIRS = 2
+
+
+@dataclass
+class Tally:
+    """A number of blobs, and their bytes."""
+
+    blobs: int = 0
+    bytes: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        return {"blobs": self.blobs, "bytes": self.bytes}
+
+
+class BundleBody:
+    """A blob in an archive as the body of an upload; it can be read again from any byte."""
+
+    def __init__(self, place: BlobPlace) -> None:
+        self.size = place.size
+        self._place = place
+
+    def chunks(self, start: int, stop: int) -> Iterator[memoryview]:
+        buffer = memoryview(bytearray(min(_BUFFER_SIZE, max(stop - start, 1))))
+        return self._place.space.chunks(self._place.offset + start, stop - start, buffer)
+
+
+class MemoryBody:
+    """A few bytes as the body of an upload."""
+
+    def __init__(self, data: bytes) -> None:
+        self.size = len(data)
+        self._data = memoryview(data)
+
+    def chunks(self, start: int, stop: int) -> Iterator[memoryview]:
+        yield self._data[start:stop]
+
+
+class Uploads:
+    """Puts images into the registry: each blob once, mounted where another repository has it."""
+
+    def __init__(self, registry: Registry, target: Target, *, probe: bool, dry: bool = False) -> None:
+        """`probe`: an earlier push was interrupted, so that also a repository without tags may hold blobs.
+        `dry` counts and asks, but sends nothing."""
+        self.uploaded = Tally()
+        self.mounted = Tally()
+        self.present = Tally()
+        self._registry = registry
+        self._target = target
+        self._probe = probe
+        self._dry = dry
+        self._changed = threading.Condition()
+        self._homes: dict[bytes, str] = {}
+        self._elsewhere: dict[str, set[bytes]] = {}
+        self._flying: set[bytes] = set()
+
+    def put_blobs(self, item: Item, *, check: bool = False) -> None:
+        """Bring the image's blobs, and those and the manifests of an index's children, to the item's repository.
+
+        `check` asks for each blob first, whatever is known of the repository (`repair`).
+        """
+        manifest = item.layout.manifest(item.image.key, item.image.size)
+        self._put_blobs_of(item.layout, item.repository, manifest, check)
+
+    def _put_blobs_of(self, layout: JoinedLayout, repository: str, manifest: Manifest, check: bool) -> None:
+        for child in manifest.children:
+            inner = layout.manifest(digests.to_key(child.digest), child.size)
+            self._put_blobs_of(layout, repository, inner, check)
+            if not self._dry:
+                self._put(layout, repository, inner.digest, inner)
+        blobs = list(manifest.blobs())
+        with self._changed:
+            blobs.sort(key=lambda blob: digests.to_key(blob.digest) in self._flying)  # others' flights come last
+        for blob in blobs:
+            self._ensure(repository, blob, self._body(layout, blob), check)
+
+    def put_manifest(self, item: Item) -> None:
+        """Write the image's manifest under its tag; its blobs must be there."""
+        self._put(item.layout, item.repository, item.tag, item.layout.manifest(item.image.key, item.image.size))
+
+    def _put(self, layout: JoinedLayout, repository: str, reference: str, manifest: Manifest) -> None:
+        """PUT, and when the registry lacks blobs that it claimed to have, send these whatever it says (quirks §9)."""
+        for attempt in range(_REPAIRS + 1):
+            try:
+                self._registry.put_manifest(repository, reference, manifest)
+                return
+            except BlobUnknown as error:
+                if attempt == _REPAIRS:
+                    raise
+                named = set(error.digests)
+                for blob in manifest.blobs():
+                    if not named or blob.digest in named:
+                        self._registry.upload_blob(repository, blob.digest, self._body(layout, blob))
+
+    def count_present(self, item: Item) -> None:
+        """The image is there already: its blobs are, too."""
+        manifest = item.layout.manifest(item.image.key, item.image.size)
+        for blob in manifest.blobs():
+            key = digests.to_key(blob.digest)
+            with self._changed:
+                if not self._is_in(repository=item.repository, key=key):
+                    self._note(item.repository, key)
+                    _count(self.present, blob.size)
+
+    def put_small(self, repository: str, tag: str, manifest: Manifest, blobs: dict[str, bytes]) -> None:
+        """Write an image that lies in memory (a discovery image)."""
+        for blob in manifest.blobs():
+            self._ensure(repository, blob, MemoryBody(blobs[blob.digest]), False)
+        if not self._dry:
+            self._registry.put_manifest(repository, tag, manifest)
+
+    def _body(self, layout: JoinedLayout, blob: Descriptor) -> BundleBody:
+        place = layout.find(digests.to_key(blob.digest))
+        assert place is not None  # proven before the first upload
+        return BundleBody(place)
+
+    def _ensure(self, repository: str, blob: Descriptor, body: Body, check: bool) -> None:
+        key = digests.to_key(blob.digest)
+        with self._changed:
+            self._changed.wait_for(lambda: key not in self._flying)
+            if self._is_in(repository=repository, key=key):
+                return
+            home = self._homes.get(key)
+            self._flying.add(key)
+        try:
+            self._bring(repository, blob, body, home, check)
+            with self._changed:
+                self._note(repository, key)
+        finally:
+            with self._changed:
+                self._flying.discard(key)
+                self._changed.notify_all()
+
+    def _bring(self, repository: str, blob: Descriptor, body: Body, home: str | None, check: bool) -> None:
+        ask = check or self._probe or not self._target.is_empty(repository)
+        if ask and self._registry.blob_exists(repository, blob.digest):
+            tally = self.present
+        elif home is not None and (self._dry or self._registry.mount_blob(repository, blob.digest, source=home)):
+            tally = self.mounted
+        else:
+            tally = self.uploaded
+            if not self._dry:
+                self._registry.upload_blob(repository, blob.digest, body)
+        with self._changed:
+            _count(tally, blob.size)
+
+    def _is_in(self, *, repository: str, key: bytes) -> bool:
+        return self._homes.get(key) == repository or key in self._elsewhere.get(repository, ())
+
+    def _note(self, repository: str, key: bytes) -> None:
+        if self._homes.setdefault(key, repository) != repository:
+            self._elsewhere.setdefault(repository, set()).add(key)
+
+
+def _count(tally: Tally, size: int) -> None:
+    tally.blobs += 1
+    tally.bytes += size
