@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Blobs that lie on this disk already: in finished archives, and in what an interrupted run left (design §4, idea 5)."""
+"""Blobs that lie on this disk already: in finished archives, and in what an interrupted run left."""
 
 from __future__ import annotations
 

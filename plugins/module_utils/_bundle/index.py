@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The offset index of an archive: one scan of the headers tells where every blob of every layout lies (design §4, idea 2)."""
+"""The offset index of an archive: one scan of the headers tells where every blob lies (design §4, idea 2)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files of an archive as one space of bytes: a plain ``X.tar``, or ``X.tar.NNNN.chunk`` parts (d8-mirror.md §5.7)."""
+"""The files of an archive as one space of bytes: ``X.tar``, or ``X.tar.NNNN.chunk`` parts (d8-mirror.md §5.7)."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A bundle directory through a pull: what lies there, what it turns into, and when it counts as finished (design §4, idea 6).
+"""A bundle directory through a pull: what lies there, and when it counts as finished (design §4, idea 6).
 
-While work goes on, new parts are called ``<part>.partial-<n>``, finished ones of the previous bundle ``<part>.previous``,
-and `delivery.json` is ``delivery.json.previous``: neither we nor d8 take any of these for a bundle. The end is: data
+While work goes on, new parts are called ``<part>.partial-<n>``, those of the bundle before ``<part>.previous``, and
+ `delivery.json` is ``delivery.json.previous``: neither we nor d8 take any of these for a bundle. The end is: data
 synced, parts renamed (highest first), directory synced, `delivery.json` last.
 """
 
@@ -236,7 +236,7 @@ class Workspace:
         return WorkFile(self.path, record, journal)
 
     def salvage(self, record: SpaceRecord, start: int) -> None:
-        """Copy what lies in the work file of `record` from `start` on out of the way: its place is needed for something else."""
+        """Copy what lies in the work file of `record` from `start` on out of the way: its place is needed."""
         doomed = {offset: blob for offset, blob in record.blobs.items() if offset >= start}
         if not doomed:
             return

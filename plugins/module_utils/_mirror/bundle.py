@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A bundle as something to push: archives opened, proven, and their layouts joined into one tree (d8-mirror.md §6.3, §11.2)."""
+"""A bundle as something to push: archives opened, proven, and joined into one tree (d8-mirror.md §6.3, §11.2)."""
 
 from __future__ import annotations
 

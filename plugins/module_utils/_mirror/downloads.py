@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The blobs of a pull on their way to their places: one flight per digest, many at a time (design §4, ideas 1 and 3)."""
+"""The blobs of a pull on their way to their places: one flight per digest, many at a time (design §4)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from .._bundle.donors import Donors, HashingReader
 from .._bundle.parts import SpaceReader
 from .._bundle.plan import Placement
 from .._bundle.work import WorkFile
 from .._oci import digest as digests
+from .._oci.compression import ByteSource
 from .._oci.errors import Stopped
 from .._registry.client import Registry
 from .._registry.errors import DigestMismatch
@@ -74,7 +74,7 @@ class Downloads:
         with self._changed:
             self._landed.setdefault(placement.key, (work, placement.offset))
 
-    def scan(self, job: Job, reader: Callable[[BinaryIO], None]) -> None:
+    def scan(self, job: Job, reader: Callable[[ByteSource], None]) -> None:
         """Let `reader` read the blob as a stream while it comes to its place (or from here, if it lies here already).
 
         What `reader` leaves unread is still downloaded; nobody else may have asked for this placement.
@@ -90,7 +90,7 @@ class Downloads:
         if here is None:
             self._fly(job, memoryview(bytearray(BUFFER_SIZE)), reader)
             return
-        reader(SpaceReader(here[0].space, here[1], job.placement.size))  # type: ignore[arg-type]
+        reader(SpaceReader(here[0].space, here[1], job.placement.size))
         if here != (job.work, job.placement.offset):
             self.request(job)
 
@@ -169,10 +169,10 @@ class Downloads:
             _copy(here[0], here[1], job, buffer)
             self._finished(1)
 
-    def _fly(self, job: Job, buffer: memoryview, reader: Callable[[BinaryIO], None] | None) -> None:
+    def _fly(self, job: Job, buffer: memoryview, reader: Callable[[ByteSource], None] | None) -> None:
         if self._copy_from_donor(job, buffer):
             if reader is not None:
-                reader(SpaceReader(job.work.space, job.placement.offset, job.placement.size))  # type: ignore[arg-type]
+                reader(SpaceReader(job.work.space, job.placement.offset, job.placement.size))
         else:
             self._download(job, buffer, reader)
         key = job.placement.key
@@ -202,7 +202,7 @@ class Downloads:
                 return True
         return False
 
-    def _download(self, job: Job, buffer: memoryview, reader: Callable[[BinaryIO], None] | None) -> None:
+    def _download(self, job: Job, buffer: memoryview, reader: Callable[[ByteSource], None] | None) -> None:
         placement = job.placement
         digest = digests.from_key(placement.key)
         for attempt in range(_ATTEMPTS):
@@ -212,7 +212,7 @@ class Downloads:
                         _write(job, blob.readinto, buffer)
                     else:
                         tee = _Tee(job, blob.readinto)
-                        reader(tee)  # type: ignore[arg-type]
+                        reader(tee)
                         tee.drain(buffer)
                 break
             except DigestMismatch:

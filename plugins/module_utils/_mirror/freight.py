@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a bundle holds, sorted by what it means to a cluster: content, versions in their order, pointers (design §4, idea 4)."""
+"""What a bundle holds, sorted by what it means to a cluster: content, versions, pointers (design §4, idea 4)."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _assign(group: Group, place: tree.Place, item: Item) -> None:
 
 
 def _version_order(item: Item) -> tuple[object, ...]:
-    """Ascending; within a platform version the root before `release-channel`, within a module's `release` before the module."""
+    """Ascending; a platform's root before its `release-channel`, a module's `release` before the module itself."""
     version = version_of_tag(item.tag)
     place = tree.place_of(item.layout.path)
     last = item.path == tree.RELEASE_CHANNEL if place.area == "platform" else not place.part

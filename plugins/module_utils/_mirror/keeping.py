@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What goes on beside the downloads: parts are hashed behind the writers, and barriers make progress survive a power cut."""
+"""What goes on beside the downloads: parts are hashed behind the writers, barriers keep what a power cut would take."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Keeper:
         self._pool.shutdown(wait=True)
 
     def _work(self) -> list[WorkFile]:
-        return [planner.builder.work for planner in self._planners if planner.builder.work is not None]
+        return [planner.builder.writer.work for planner in self._planners if planner.builder.writer is not None]
 
     def _follow(self) -> None:
         buffer = memoryview(bytearray(_BUFFER_SIZE))

@@ -59,8 +59,7 @@ class HostMemory:
             self._path(kind, name).unlink(missing_ok=True)
 
     def _path(self, kind: str, name: str) -> Path:
-        assert self._directory is not None
-        return self._directory / kind / (hashlib.sha256(name.encode()).hexdigest() + ".json")
+        return Path(self._directory or "") / kind / (hashlib.sha256(name.encode()).hexdigest() + ".json")
 
 
 def default_directory(environment: Mapping[str, str]) -> Path | None:

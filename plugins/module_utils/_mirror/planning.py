@@ -2,16 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One archive from its order to its end: what is known is placed, lists are read out of it, the rest follows (design §4, idea 1)."""
+"""One archive: what is known is placed, lists are read out of it, the rest follows (design §4, idea 1)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
-from typing import BinaryIO, Callable
 
 from .._dkp import components, tree
 from .._oci import digest as digests
+from .._oci.compression import ByteSource
 from .._oci.errors import InvalidContent
 from .._oci.manifest import Descriptor, Manifest
 from .._registry.errors import NotFound, RegistryError
@@ -102,9 +103,10 @@ class ArchivePlanner:
         enough = None if self.order.module else _has_components
         return self._reader.files(image.repository, image.manifest, wanted, enough=enough, opener=self._open_layer)
 
-    def _open_layer(self, layer: Descriptor, read: Callable[[BinaryIO], None]) -> bool:
+    def _open_layer(self, layer: Descriptor, read: Callable[[ByteSource], None]) -> bool:
         """Read a layer on its way to its place in the archive, if this archive is waiting for it."""
-        job = self.builder.take_withheld(digests.to_key(layer.digest))
+        writer = self.builder.writer
+        job = writer.take_withheld(digests.to_key(layer.digest)) if writer is not None else None
         if job is None or self._downloads is None:
             return False
         self._downloads.scan(job, read)
@@ -119,7 +121,7 @@ class ArchivePlanner:
             self.builder.flush()
 
     def _add_extras(self, extras: Iterable[tuple[str, str]]) -> None:
-        for name, tag in sorted(extras):
+        for name, _tag in sorted(extras):
             layout = tree.module_extra_repository(str(self.order.module), name)
             repository = f"{self._repository(tree.module_repository(str(self.order.module)))}/extra/{name}"
             self.builder.add_layout(layout, repository)
@@ -145,19 +147,19 @@ class ArchivePlanner:
         except NotFound as error:
             separator = "@" if digests.is_digest(reference) else ":"
             raise InvalidContent(
-                f"the source lacks {repository}{separator}{reference}, which {listed_in} lists; a bundle without it could not "
-                f"run. Ask the vendor, or leave that version out ({error})",
+                f"the source lacks {repository}{separator}{reference}, which {listed_in} lists; what lists it could not run "
+                f"without it. Ask the vendor, or leave that version out ({error})",
                 missing=[f"{repository}{separator}{reference}"],
             ) from error
 
     def _add_attestations(self) -> None:
-        """VEX: the attestations of everything placed so far, asked for in each image's own repository (d8-mirror.md §7.1)."""
+        """VEX: attestations of everything placed so far, from each image's own repository (d8-mirror.md §7.1)."""
         layouts = [layout for layout in self.builder.plan.layouts if self._may_be_attested(layout)]
         for layout, tags in zip(layouts, self._reader.gather(self._tags_of, layouts)):
             candidates = self._candidates(layout)
             if tags is not None:
                 candidates = sorted(set(candidates) & tags)
-            found = self._reader.gather(lambda tag, layout=layout: self._optional(layout, tag), candidates)
+            found = self._reader.gather(partial(self._optional, layout), candidates)
             for tag, manifest in zip(candidates, found):
                 if manifest is not None:
                     self._add(layout, tag, manifest)
@@ -176,7 +178,7 @@ class ArchivePlanner:
         return sorted(tags)
 
     def _tags_of(self, layout: str) -> set[str] | None:
-        """Attestations that the repository lists; None where it does not list tags, so that each has to be asked for."""
+        """Attestations that the repository lists; None where it lists no tags, so that each has to be asked for."""
         try:
             return {tag for tag in self._reader.registry.tags(self._repository(layout)) if tree.is_attestation(tag)}
         except NotFound:
@@ -196,7 +198,7 @@ def _short_tag(reference: str) -> str:
     return digests.hex_of(reference) if digests.is_digest(reference) else reference
 
 
-def _has_components(found: dict[str, bytes]) -> bool:  # type: ignore[type-arg]
+def _has_components(found: Mapping[str, bytes]) -> bool:
     """Whether the list by digests is here; a list by tags beside it was seen with it (both lie in one directory)."""
     return bool(found.get(components.PLATFORM_DIGESTS_FILE)) or len(found) == len(_PLATFORM_FILES)
 

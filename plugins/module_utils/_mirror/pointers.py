@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a cluster acts upon: channels, databases. Judged before anything is sent and again before the first is written."""
+"""What a cluster acts upon: channels and databases, judged before anything is sent and again before the first write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FILES = frozenset({releases.VERSION_FILE})
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to become of a pointer: `before` is what the target has, `refusal` ends the run, `withheld` leaves it out."""
+    """What becomes of a pointer: `before` is what the target has, `refusal` ends the run, `withheld` leaves it out."""
 
     item: Item
     group: str
@@ -131,7 +131,7 @@ def bundle_files(layout: JoinedLayout, manifest: Manifest, wanted: frozenset[str
         place = layout.find(digests.to_key(layer.digest))
         if place is not None:
             stream = SpaceReader(place.space, place.offset, place.size)
-            image.scan(stream, where=f"{layout.path}@{layer.digest}")  # type: ignore[arg-type]
+            image.scan(stream, where=f"{layout.path}@{layer.digest}")
         if not image.missing:
             break
     return image.found

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this host has proven: archives that it wrote or read in full, as long as their files are the same (contract, `verify`)."""
+"""What this host has proven: archives that it wrote or read in full, while their files are the same (`verify`)."""
 
 from __future__ import annotations
 

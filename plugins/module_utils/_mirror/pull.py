@@ -126,8 +126,9 @@ class _Run:
         need = sum(planner.builder.plan.size for planner in planners if planner.builder.differs)
         free = free_bytes(self._request.dest) + self._workspace.work_bytes()
         return NoSpace(
-            f"{self._request.dest}: the bundle needs {need} bytes and {free} are free there (with what an interrupted run left), "
-            f"{max(need - free, 0)} are missing. Free that much or choose another dest; what was downloaded is kept and used again",
+            f"{self._request.dest}: the bundle needs {need} bytes and {free} are free there (with what an interrupted run "
+            f"left), {max(need - free, 0)} are missing. Free that much or choose another dest; what was downloaded is kept "
+            "and used again",
             needed=need,
             free=free,
         )
@@ -149,13 +150,13 @@ class _Run:
             raise
         downloads.close()
         archives = tuple(planner.builder.summary() for planner in planners)
-        work = [planner.builder.work for planner in planners if planner.builder.work is not None]
+        work = [planner.builder.writer.work for planner in planners if planner.builder.writer is not None]
         if not work and self._is_delivered(planners, archives):
             self._workspace.clean()
             return self._result(False, archives, downloads.blobs)
         for file in work:
             file.space.sync()
-        kept = [archive for planner, archive in zip(planners, archives) if planner.builder.work is None]
+        kept = [archive for planner, archive in zip(planners, archives) if planner.builder.writer is None]
         self._workspace.finish(work, kept, render(self._delivery(planners, archives)))
         return self._result(True, archives, downloads.blobs)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from .._bundle.donors import Donors, is_intact
 from .._bundle.parts import SpaceReader
 from .._oci import digest as digests
 from .._oci import manifest as manifests
 from .._oci.errors import InvalidContent
+from .._oci.compression import ByteSource
 from .._oci.files import Enough, ImageFiles, LayerFiles, read_layer
 from .._oci.manifest import Descriptor, Manifest
 from .._registry.client import Registry
@@ -24,7 +25,7 @@ from .memory import HostMemory
 _SMALL_LAYER = 4 * 1024 * 1024
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-LayerOpener = Callable[[Descriptor, Callable[[BinaryIO], None]], bool]
+LayerOpener = Callable[[Descriptor, Callable[[ByteSource], None]], bool]
 """Streams a layer through a reader in its own way; False when it leaves that to the registry."""
 
 
@@ -64,7 +65,8 @@ class ImageReader:
         """
         if manifest.is_index:
             raise InvalidContent(
-                f"{repository}@{manifest.digest}: an index of several platforms stands where one image with metadata is expected"
+                f"{repository}@{manifest.digest}: an index of several platforms stands where one image with "
+                "metadata is expected"
             )
         name = "\n".join([manifest.digest, *sorted(wanted)])
         remembered = self._memory.get("files", name)
@@ -108,31 +110,29 @@ class ImageReader:
         """What one layer says; images that share it read it once."""
         key = (layer.digest, wanted)
         with self._lock:
-            future = self._layers.get(key)
-            first = future is None
-            if future is None:
-                future = self._layers[key] = Future()
-        if first:
+            known = self._layers.get(key)
+            result: Future[LayerFiles] = known or Future()
+            self._layers[key] = result
+        if known is None:
             where = f"{repository}@{layer.digest}"
 
-            def read(stream: BinaryIO) -> None:
-                assert future is not None
-                future.set_result(read_layer(stream, wanted, where=where, enough=enough))
+            def read(stream: ByteSource) -> None:
+                result.set_result(read_layer(stream, wanted, where=where, enough=enough))
 
-            _settle(self._streams.submit(self._stream, repository, layer, read, opener), future)
-        return future.result()
+            _settle(self._streams.submit(self._stream, repository, layer, read, opener), result)
+        return result.result()
 
     def _stream(
-        self, repository: str, layer: Descriptor, read: Callable[[BinaryIO], None], opener: LayerOpener | None
+        self, repository: str, layer: Descriptor, read: Callable[[ByteSource], None], opener: LayerOpener | None
     ) -> None:
         if opener is not None and opener(layer, read):
             return
         for found in self._donors.find(digests.to_key(layer.digest)):
             if is_intact(found.space, found.offset, found.size, digests.to_key(layer.digest)):
-                read(SpaceReader(found.space, found.offset, found.size))  # type: ignore[arg-type]
+                read(SpaceReader(found.space, found.offset, found.size))
                 return
         with self.registry.open_blob(repository, layer.digest, layer.size) as blob:
-            read(blob)  # type: ignore[arg-type]
+            read(blob)
             if layer.size <= _SMALL_LAYER:
                 while blob.read(_SMALL_LAYER):
                     pass  # to its end, where the digest is verified

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a pull was asked for, and what it turned into: archives with the images that are known before any list is read."""
+"""What a pull was asked for, and what it means: archives with the images known before any list is read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TaggedManifest:
 
 @dataclass(frozen=True)
 class ReleaseOrder:
-    """One version whose image lists further images. `group` and `version` are its key in `releases` of delivery.json."""
+    """One version whose image lists further images; `group` and `version` are its key in delivery.json."""
 
     group: str
     version: str

@@ -82,7 +82,7 @@ def _resolve_platform(
 def _fetch(
     reader: ImageReader, root: RepositoryAddress, wanted: Iterable[tuple[str, str, bool]], *, subject: str
 ) -> list[TaggedManifest]:
-    """The manifests of (path, tag, optional) below `root`; SelectionError names all that are missing and not optional."""
+    """The manifests of (path, tag, optional) below `root`; SelectionError names what is missing and not optional."""
 
     def fetch(item: tuple[str, str, bool]) -> TaggedManifest | None:
         path, tag, _optional = item
@@ -100,8 +100,8 @@ def _fetch(
     ]
     if missing:
         raise SelectionError(
-            f"{subject}: the source lacks {', '.join(missing)}, which what was asked for needs. The vendor's tree is incomplete "
-            "there or the licence does not cover it; choose other versions or ask the vendor",
+            f"{subject}: the source lacks {', '.join(missing)}, which what was asked for needs. The vendor's tree is "
+            "incomplete there or the licence does not cover it; choose other versions or ask the vendor",
             missing=missing,
         )
     return [image for image in found if image is not None]
@@ -163,7 +163,8 @@ def _resolve_security(
         resolution.findings.append(_not_covered("security_db", root.child(tree.SECURITY_LAYOUTS[0]), str(error)))
         return {}
     if tree.SECURITY_LAYOUTS[0] not in {image.layout for image in images}:
-        message = f"the source has no vulnerability databases ({root.child('security/trivy-db')}:2 is not there); the bundle carries none"
+        database = root.child(tree.SECURITY_LAYOUTS[0])
+        message = f"the source has no vulnerability databases ({database}:2 is not there); the bundle carries none"
         hint = "Editions CE, BE and SE have none; set security_db: false to say so"
         resolution.findings.append(Finding("security_db_absent", "info", "security_db", message, hint))
         return {}
@@ -179,8 +180,8 @@ def _resolve_security(
 
 
 def _not_covered(identity: str, subject: str, message: str) -> Finding:
-    return Finding(f"{identity}_denied", "warning", subject, f"{message}. The bundle carries nothing of it", "Ask the vendor "
-                   "whether the licence covers it, or leave it out of the selection")  # fmt: skip
+    hint = "Ask the vendor whether the licence covers it, or leave it out of the selection"
+    return Finding(f"{identity}_denied", "warning", subject, f"{message}. The bundle carries nothing of it", hint)
 
 
 def _resolve_modules(
@@ -228,8 +229,8 @@ def _resolve_each(
     ]
     fetched = _fetch(reader, base, wanted, subject="modules")
     by_layout: dict[str, list[TaggedManifest]] = {}
-    for image in fetched:
-        by_layout.setdefault(image.layout, []).append(image)
+    for tagged in fetched:
+        by_layout.setdefault(tagged.layout, []).append(tagged)
     contents = {}
     for selector, selection, offer in zip(selectors, selections, offers):
         resolution.findings += selection.warnings
