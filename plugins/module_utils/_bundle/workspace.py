@@ -76,7 +76,7 @@ class Workspace:
         )
         ours = {DELIVERY_NAME, DELIVERY_NAME + PREVIOUS, _DRAFT, JOURNAL_NAME, LOCK_NAME, *self._listed}
         ours |= {name + PREVIOUS for name in self._listed}
-        if not self.is_listed_as_finished:  # beside a finished bundle a journal is only what a late kill left
+        if not self._has_delivery:  # beside a finished bundle a journal is only what a late kill left
             self._journaled = load(self.path / JOURNAL_NAME)
         archives = {record.archive for record in self._journaled.spaces.values()}
         ours |= {name for name in names if (parse_part_name(name) or ("",))[0] in archives}
@@ -146,14 +146,14 @@ class Workspace:
             self.donors.add(space, blobs)
 
     @property
-    def is_listed_as_finished(self) -> bool:
+    def _has_delivery(self) -> bool:
         """Whether a `delivery.json` lies here under its own name."""
         return self.delivery is not None and not self._suffix
 
     @property
     def is_finished(self) -> bool:
         """Whether the directory holds a finished bundle of ours, undamaged as far as sizes and structure tell."""
-        return self.is_listed_as_finished and not self.damaged
+        return self._has_delivery and not self.damaged
 
     @property
     def leftovers(self) -> list[Path]:
@@ -185,11 +185,11 @@ class Workspace:
             return self._journal or self._begin()
 
     def _begin(self) -> Journal:
-        if self.is_listed_as_finished:
+        if self._has_delivery:
             (self.path / JOURNAL_NAME).unlink(missing_ok=True)
         journal = Journal(self.path / JOURNAL_NAME, records=self._journaled.records)
         sync_directory(self.path)
-        if self.is_listed_as_finished:
+        if self._has_delivery:
             os.replace(self.path / DELIVERY_NAME, self.path / (DELIVERY_NAME + PREVIOUS))
             self._suffix = PREVIOUS
         for record in self._journaled.spaces.values():
@@ -205,7 +205,7 @@ class Workspace:
     def forget_interrupted(self) -> None:
         """Throw away what an interrupted run left, for a user who wants to begin anew."""
         self._journaled = Journaled()
-        for path in self.leftovers if self.is_listed_as_finished or self.delivery is None else []:
+        for path in self.leftovers if self._has_delivery or self.delivery is None else []:
             path.unlink()
 
     def work_bytes(self) -> int:

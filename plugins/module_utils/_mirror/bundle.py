@@ -133,7 +133,8 @@ def _read_delivery(directory: Path) -> Delivery | None:
     if not path.exists():
         if (directory / JOURNAL_NAME).exists():
             raise BundleUnfinished(
-                f"{directory}: the bundle is unfinished, a pull into it was interrupted; run the pull again until it succeeds"
+                f"{directory}: the bundle is unfinished, a pull into it was interrupted; run the pull again until it "
+                "succeeds"
             )
         return None
     delivery = parse(path.read_bytes(), str(path))
@@ -162,7 +163,8 @@ def _check_images(bundle: OpenBundle, delivery: Delivery) -> None:
             there = f"it has {found.digest}" if found else "it is not there"
             raise BundleDamaged(
                 archive,
-                f"{image.repository or 'the root'}:{image.tag} must be {image.digest} as {DELIVERY_NAME} says, but {there}",
+                f"{image.repository or 'the root'}:{image.tag} must be {image.digest} as {DELIVERY_NAME} says, but "
+                f"{there}",
             )
     names = {archive.name for archive in delivery.archives}
     for path, layout in bundle.layouts.items():

@@ -147,8 +147,8 @@ class ArchivePlanner:
         except NotFound as error:
             separator = "@" if digests.is_digest(reference) else ":"
             raise InvalidContent(
-                f"the source lacks {repository}{separator}{reference}, which {listed_in} lists; what lists it could not run "
-                f"without it. Ask the vendor, or leave that version out ({error})",
+                f"the source lacks {repository}{separator}{reference}, which {listed_in} lists and cannot "
+                f"run without. Ask the vendor, or leave that version out ({error})",
                 missing=[f"{repository}{separator}{reference}"],
             ) from error
 

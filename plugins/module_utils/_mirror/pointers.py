@@ -118,8 +118,8 @@ class Judge:
         mine = item.layout.manifest(item.image.key, item.image.size)
         if mine.created and there.created and mine.created < there.created:
             return (
-                f"{item.path}:{item.tag} was made at {there.created} in the registry, the bundle's is older ({mine.created}); "
-                "set allow_downgrade: true if that is meant"
+                f"{item.path}:{item.tag} was made at {there.created} in the registry, the bundle's is older "
+                f"({mine.created}); set allow_downgrade: true if that is meant"
             )
         return None
 

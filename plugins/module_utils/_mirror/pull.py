@@ -126,9 +126,9 @@ class _Run:
         need = sum(planner.builder.plan.size for planner in planners if planner.builder.differs)
         free = free_bytes(self._request.dest) + self._workspace.work_bytes()
         return NoSpace(
-            f"{self._request.dest}: the bundle needs {need} bytes and {free} are free there (with what an interrupted run "
-            f"left), {max(need - free, 0)} are missing. Free that much or choose another dest; what was downloaded is kept "
-            "and used again",
+            f"{self._request.dest}: the bundle needs {need} bytes and {free} are free there (with what an interrupted "
+            f"run left), {max(need - free, 0)} are missing. Free that much or choose another dest; what was downloaded is "
+            "kept and used again",
             needed=need,
             free=free,
         )

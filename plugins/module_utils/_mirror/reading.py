@@ -15,8 +15,8 @@ from .._bundle.donors import Donors, is_intact
 from .._bundle.parts import SpaceReader
 from .._oci import digest as digests
 from .._oci import manifest as manifests
-from .._oci.errors import InvalidContent
 from .._oci.compression import ByteSource
+from .._oci.errors import InvalidContent
 from .._oci.files import Enough, ImageFiles, LayerFiles, read_layer
 from .._oci.manifest import Descriptor, Manifest
 from .._registry.client import Registry
