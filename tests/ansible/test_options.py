@@ -57,7 +57,9 @@ def test_group_defaults_reach_every_module_of_the_group(ansible: Ansible, source
     run = ansible.play(tasks, defaults=source.options)
     for name in ("Channels", "Modules", "Pull", "Push"):
         run.ok(name)
-    assert not run["Push"].changed, "what was pulled from a registry is all there"
+    pushed = run["Push"].result
+    assert pushed["uploaded"]["blobs"] == 0, "what was pulled from a registry is all there"
+    assert all(tag["before"] == tag["after"] for tag in pushed["tags"]), "and under the same tags"
 
 
 def test_missing_libraries_are_named_with_host_and_interpreter(tmp_path: Path, target_python: str) -> None:
