@@ -23,7 +23,7 @@ from .blobmap import BlobMap
 from .delivery import ArchiveSummary, Delivery, parse
 from .directory import DELIVERY_NAME, JOURNAL_NAME, LOCK_NAME
 from .donors import Donors, is_intact
-from .errors import BundleDamaged, BundleError
+from .errors import BundleBusy, BundleDamaged, BundleError
 from .index import ArchiveIndex, scan
 from .journal import Journal, Journaled, SpaceRecord, load
 from .lock import DirectoryLock
@@ -63,6 +63,8 @@ class Workspace:
         """Archives are planned in parallel; what they change together is this object."""
         self._suffix = ""
         self._listed: tuple[str, ...] = ()
+        self._made = False
+        self._seen = self._snapshot()
         if path.exists() and not path.is_dir():
             raise InvalidInput(f"dest: {path} is a file; name a directory")
         if path.is_dir():
@@ -170,6 +172,7 @@ class Workspace:
     def lock(self) -> None:
         """Make the directory if need be and hold its lock until `close`; raises BundleBusy, BundleError."""
         try:
+            self._made = not self.path.is_dir()
             self.path.mkdir(parents=True, exist_ok=True)
             lock = DirectoryLock(self.path / LOCK_NAME)
             lock.acquire()
@@ -178,6 +181,8 @@ class Workspace:
                 f"dest: cannot work in {self.path} ({error.strerror}); check the path and its permissions"
             ) from error
         self._lock = lock
+        if self._snapshot() != self._seen:
+            raise BundleBusy(f"{self.path}: another run changed this directory in the meantime; run this one again")
 
     def begin(self) -> Journal:
         """Take the mark of a finished bundle away; from here on the directory is work in progress."""
@@ -297,8 +302,15 @@ class Workspace:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-            if not any(self.path.iterdir()):
+            if self._made and not any(self.path.iterdir()):
                 self.path.rmdir()
+
+    def _snapshot(self) -> list[tuple[str, int, int]]:
+        """Names, sizes and times of what lies here, to notice that somebody else has worked here since."""
+        if not self.path.is_dir():
+            return []
+        entries = [(entry.name, entry.stat()) for entry in self.path.iterdir() if entry.name != LOCK_NAME]
+        return sorted((name, stats.st_size, stats.st_mtime_ns) for name, stats in entries)
 
 
 def _lies_there(space: WorkSpace, offset: int, size: int) -> bool:
