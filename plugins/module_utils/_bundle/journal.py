@@ -5,17 +5,26 @@
 """The journal of a pull: which blobs lie complete in which work file (design §4, idea 5).
 
 Lines of text, appended: ``space <id> <chunk size> <archive> <suffix>``, ``blob <id> <offset> <size> <hex>``,
-``barrier <n>``: the first n blobs of the file were synced to the disk. The others are only trusted once they have been
-hashed again. A torn line is ignored.
+``barrier <n>``: the first n blobs of the file were synced to the disk, ``cut <id> <offset>``: what lay there and behind
+is being written over, ``final <id>``: the parts get their final names. Blobs behind the last barrier are only trusted
+once they have been hashed again. A torn line, or one that a power cut filled with other bytes, is ignored.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+
+_NUMBER = "([0-9]{1,18})"
+_SPACE = re.compile(rf"space {_NUMBER} {_NUMBER} ([^/ ]+\.tar) (\.(?:partial|salvage)-[0-9]+)\n")
+_BLOB = re.compile(rf"blob {_NUMBER} {_NUMBER} {_NUMBER} ([0-9a-f]{{64}})\n")
+_BARRIER = re.compile(rf"barrier {_NUMBER}\n")
+_CUT = re.compile(rf"cut {_NUMBER} {_NUMBER}\n")
+_FINAL = re.compile(rf"final {_NUMBER}\n")
 
 
 @dataclass
@@ -30,6 +39,14 @@ class SpaceRecord:
     """Offset -> raw digest and size; synced."""
     unsynced: dict[int, tuple[bytes, int]] = field(default_factory=dict)
     """The same for what was written after the last barrier."""
+    final: bool = False
+    """Parts may have their final names already: this is the last work file of its archive that was to get them."""
+
+    def cut(self, start: int) -> None:
+        """Forget what lies at `start` and behind."""
+        for blobs in (self.blobs, self.unsynced):
+            for offset in [offset for offset in blobs if offset >= start]:
+                del blobs[offset]
 
 
 @dataclass
@@ -43,27 +60,53 @@ class Journaled:
 def load(path: Path) -> Journaled:
     """Read the journal at `path`; nothing when there is none."""
     journaled = Journaled()
-    pending: deque[tuple[int, SpaceRecord, int]] = deque()
-    if not path.exists():
-        return journaled
-    with path.open("r", encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            words = line.split()
-            if not line.endswith("\n") or not words or not all(word.isdigit() for word in words[1:3]):
-                continue
-            if words[0] == "barrier" and len(words) == 2:
-                while pending and pending[0][0] <= int(words[1]):
-                    _ordinal, space, offset = pending.popleft()
-                    if offset in space.unsynced:
-                        space.blobs[offset] = space.unsynced.pop(offset)
-            elif words[0] == "space" and len(words) == 5:
-                journaled.spaces[int(words[1])] = SpaceRecord(int(words[1]), words[3], words[4], int(words[2]))
-            elif words[0] == "blob" and len(words) == 5 and int(words[1]) in journaled.spaces and len(words[4]) == 64:
-                journaled.records += 1
-                space, offset = journaled.spaces[int(words[1])], int(words[2])
-                space.unsynced[offset] = (bytes.fromhex(words[4]), int(words[3]))
-                pending.append((journaled.records, space, offset))
+    if path.exists():
+        reader = _Reader(journaled)
+        with path.open("r", encoding="utf-8", errors="replace", newline="\n") as lines:
+            for line in lines:
+                reader.take(line)
     return journaled
+
+
+class _Reader:
+    """Takes line after line into `journaled`."""
+
+    def __init__(self, journaled: Journaled) -> None:
+        self._journaled = journaled
+        self._pending: deque[tuple[int, SpaceRecord, int, tuple[bytes, int]]] = deque()
+
+    def take(self, line: str) -> None:
+        spaces = self._journaled.spaces
+        if match := _BLOB.fullmatch(line):
+            self._blob(spaces.get(int(match[1])), int(match[2]), (bytes.fromhex(match[4]), int(match[3])))
+        elif match := _BARRIER.fullmatch(line):
+            self._barrier(int(match[1]))
+        elif match := _SPACE.fullmatch(line):
+            spaces[int(match[1])] = SpaceRecord(int(match[1]), match[3], match[4], int(match[2]))
+        elif (match := _CUT.fullmatch(line)) and int(match[1]) in spaces:
+            spaces[int(match[1])].cut(int(match[2]))
+        elif (match := _FINAL.fullmatch(line)) and int(match[1]) in spaces:
+            set_final(self._journaled, spaces[int(match[1])])
+
+    def _blob(self, space: SpaceRecord | None, offset: int, blob: tuple[bytes, int]) -> None:
+        self._journaled.records += 1
+        if space is not None:
+            space.blobs.pop(offset, None)
+            space.unsynced[offset] = blob
+            self._pending.append((self._journaled.records, space, offset, blob))
+
+    def _barrier(self, records: int) -> None:
+        while self._pending and self._pending[0][0] <= records:
+            _ordinal, space, offset, blob = self._pending.popleft()
+            if space.unsynced.get(offset) is blob:  # neither cut nor written anew since
+                space.blobs[offset] = space.unsynced.pop(offset)
+
+
+def set_final(journaled: Journaled, record: SpaceRecord) -> None:
+    """From now on files under the final names of the archive are those of `record` and of no other."""
+    for other in journaled.spaces.values():
+        if other.archive == record.archive:
+            other.final = other is record
 
 
 class Journal:
@@ -88,6 +131,16 @@ class Journal:
     def barrier(self, records: int) -> None:
         """The data of the first `records` blobs was synced by the caller."""
         self._append(f"barrier {records}\n", records=0)
+        os.fsync(self._file)
+
+    def cut(self, space: int, start: int) -> None:
+        """What lies in the work file at `start` and behind is about to be written over."""
+        self._append(f"cut {space} {start}\n", records=0)
+        os.fsync(self._file)
+
+    def final(self, space: int) -> None:
+        """The parts of the work file are about to get their final names."""
+        self._append(f"final {space}\n", records=0)
         os.fsync(self._file)
 
     def _append(self, text: str, *, records: int) -> None:
