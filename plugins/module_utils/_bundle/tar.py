@@ -19,6 +19,8 @@ MOST_ENTRIES = 1_000_000
 """Entries that an archive may have. A release tree of 20,000 images has some 60,000."""
 _LONGEST_NAME = 4096
 _LARGEST_EXTENSION = 64 * 1024
+_LONGEST_NUMBER = 20
+"""Decimal digits of a size or length in an extended header."""
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _EXTENSIONS = {tarfile.GNUTYPE_LONGNAME: _LONGEST_NAME, tarfile.XHDTYPE: _LARGEST_EXTENSION}
 
@@ -110,9 +112,12 @@ def _entry(space: Readable, start: int, archive: str) -> tuple[Member, bool]:
 
 def _parse(space: Readable, offset: int, archive: str) -> tarfile.TarInfo:
     try:
-        return tarfile.TarInfo.frombuf(space.read_at(offset, BLOCK), "utf-8", "surrogateescape")
+        info = tarfile.TarInfo.frombuf(space.read_at(offset, BLOCK), "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
         raise BundleDamaged(archive, f"has a damaged header at byte {offset} ({error})") from error
+    if info.size < 0:
+        raise BundleDamaged(archive, f"has a damaged header at byte {offset} (a size of {info.size} bytes)")
+    return info
 
 
 def _member(
@@ -125,9 +130,10 @@ def _member(
         raise BundleDamaged(
             archive, f"entry {name!r} is a link, a device or another special file; only regular files belong there"
         )
-    text = overrides.get("size", "")
-    size = int(text) if text.isdigit() else info.size
-    if size < 0 or offset + padded(size) > space.size:
+    if any(key.startswith("GNU.sparse.") for key in overrides):
+        raise BundleDamaged(archive, f"entry {name!r} is a sparse file; only regular files belong there")
+    size = _number(overrides["size"], archive, start) if "size" in overrides else info.size
+    if offset + padded(size) > space.size:
         raise BundleDamaged(archive, f"is truncated: entry {name!r} has {size} bytes, {space.size - offset} are left")
     return Member(name, start, offset, size), False
 
@@ -138,7 +144,7 @@ def _extension(kind: bytes, data: bytes, archive: str, start: int) -> dict[str, 
     records: dict[str, str] = {}
     while data:
         length, space, _rest = data.partition(b" ")
-        size = int(length) if length.isdigit() else 0
+        size = _number(length.decode("ascii", "replace"), archive, start)
         record = data[len(length) + 1 : size]
         key, equals, value = record.rstrip(b"\n").partition(b"=")
         if not space or not equals or size <= len(length) + 1:
@@ -146,6 +152,12 @@ def _extension(kind: bytes, data: bytes, archive: str, start: int) -> dict[str, 
         records[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
         data = data[size:]
     return records
+
+
+def _number(text: str, archive: str, start: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+        raise BundleDamaged(archive, f"has a damaged extended header at byte {start}")
+    return int(text)
 
 
 def _safe_name(name: str, archive: str) -> str:
