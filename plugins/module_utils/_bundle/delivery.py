@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import BundleDamaged
+from .parts import parse_part_name
 
 KIND = "Delivery"
 VERSION = 1
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,32 @@ def _list(document: dict[str, Any], key: str, where: str) -> list[Any]:
 
 
 def _archive(row: Any, where: str, number: int) -> ArchiveSummary:
+    """One archive; names are those that files of a bundle can have, so that none leads out of its directory."""
     try:
-        parts = tuple(Part(str(part["name"]), int(part["bytes"]), str(part["sha256"])) for part in row["parts"])
-        return ArchiveSummary(str(row["name"]), int(row["bytes"]), int(row["images"]), int(row["blobs"]), parts)
+        name, rows = row["name"], row["parts"]
+        sizes = [_count(row[key]) for key in ("bytes", "images", "blobs")]
+        parts = tuple(Part(_part_of(name, part["name"]), _count(part["bytes"]), _hash(part["sha256"])) for part in rows)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleDamaged(where, f"archives[{number}] is not an archive with its parts ({error!r})") from error
+    if sum(part.bytes for part in parts) != sizes[0]:
+        raise BundleDamaged(where, f"archives[{number}]: the parts of {name} have not the bytes of the archive in all")
+    return ArchiveSummary(name, *sizes, parts)
+
+
+def _part_of(archive: object, part: object) -> str:
+    parsed = parse_part_name(part) if isinstance(part, str) and "/" not in part else None
+    if not isinstance(part, str) or parsed is None or parsed[0] != archive:
+        raise ValueError(f"{part!r} is no file of {archive!r}")
+    return part
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is not a number")
+    return value
+
+
+def _hash(value: object) -> str:
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise ValueError(f"{value!r} is not a sha256 hash")
+    return value
