@@ -115,9 +115,11 @@ def _parse_descriptor(row: object, archive: str, where: str) -> TaggedImage | No
     digest, size, media_type = row.get("digest"), row.get("size"), row.get("mediaType")
     if not isinstance(digest, str) or not digests.is_digest(digest):
         raise BundleDamaged(archive, f"{where}: digest {str(digest)[:90]!r} is not a sha256 digest")
-    if not isinstance(size, int) or size < 0 or media_type not in MANIFEST_TYPES:
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0 or media_type not in MANIFEST_TYPES:
         raise BundleDamaged(archive, f"{where}: size or media type of {digest} cannot be right")
     annotations = row.get("annotations") or {}
+    if not isinstance(annotations, dict):
+        raise BundleDamaged(archive, f"{where}: annotations of {digest} are not an object")
     short_tag, name = annotations.get(SHORT_TAG), annotations.get(REFERENCE_NAME)
     if short_tag is None:
         if isinstance(name, str) and "/" in name:  # d8 always writes both, so a bit has flipped
