@@ -85,8 +85,8 @@ def _group(files: Iterable[Path]) -> list[ArchiveFiles]:
     grouped = {name: ArchiveFiles(name, (path,)) for name, path in plain.items()}
     for name, numbered in chunks.items():
         if name not in grouped:
-            missing = sorted(set(range(max(numbered) + 1)) - set(numbered))
-            if missing:
-                raise BundleDamaged(name, f"chunk {missing[0]:04d} of {max(numbered) + 1} is missing; copy it again")
+            for expected, number in enumerate(sorted(numbered)):
+                if number != expected:
+                    raise BundleDamaged(name, f"chunk {expected:04d} of {max(numbered) + 1} is missing; copy it again")
             grouped[name] = ArchiveFiles(name, tuple(numbered[number] for number in sorted(numbered)))
     return [grouped[name] for name in sorted(grouped)]

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Archives of every generation of d8 and of ours: where their layouts belong (d8-mirror.md §5.9, §6.3, §11.2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle import tar
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.errors import BundleDamaged
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.index import ArchiveIndex, scan
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.layout import MARKER
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.parts import PartSpace
+
+MANIFEST = b'{"schemaVersion":2}'
+HEX = hashlib.sha256(MANIFEST).hexdigest()
+KEY = bytes.fromhex(HEX)
+OCI = "application/vnd.oci.image.manifest.v1+json"
+
+
+def index_json(*tags: str) -> bytes:
+    rows = [{"mediaType": OCI, "size": len(MANIFEST), "digest": f"sha256:{HEX}",
+             "annotations": {"io.deckhouse.image.short_tag": tag}} for tag in tags]  # fmt: skip
+    return json.dumps({"schemaVersion": 2, "manifests": rows or None}).encode()
+
+
+def layout(prefix: str, *tags: str) -> dict[str, bytes]:
+    return {
+        f"{prefix}blobs/sha256/{HEX}": MANIFEST,
+        f"{prefix}index.json": index_json(*tags),
+        f"{prefix}oci-layout": MARKER,
+    }
+
+
+def scanned(tmp_path: Path, name: str, files: dict[str, bytes], *, chunk: int = 0) -> ArchiveIndex:
+    data = b"".join(tar.header(path, len(one)) + one + bytes(-len(one) % 512) for path, one in files.items()) + tar.END
+    pieces = [data[start : start + chunk] for start in range(0, len(data), chunk)] if chunk else [data]
+    paths = []
+    for number, piece in enumerate(pieces):
+        paths.append(tmp_path / f"{number}")
+        paths[-1].write_bytes(piece)
+    return scan(name, PartSpace(paths))
+
+
+def shape(archive: ArchiveIndex) -> dict[str, list[str]]:
+    return {path: sorted(image.short_tag for image in one.images) for path, one in archive.layouts.items()}
+
+
+@pytest.mark.parametrize("chunk", [0, 100, 512, 1000])
+def test_layouts_with_their_images(tmp_path: Path, chunk: int) -> None:
+    files = {**layout("", "v1.68.0", HEX), **layout("install/", "v1.68.0"), **layout("release-channel/")}
+    archive = scanned(tmp_path, "platform.tar", files, chunk=chunk)
+    assert shape(archive) == {"": sorted(["v1.68.0", HEX]), "install": ["v1.68.0"], "release-channel": []}
+    assert archive.manifest_bytes("install", archive.layouts["install"].images[0]) == MANIFEST
+    assert archive.stop + len(tar.END) == archive.space.size
+    archive.space.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "prefixes", "expected"),
+    [
+        ("security.tar", ["trivy-db/", "trivy-bdu/"], ["security/trivy-db", "security/trivy-bdu"]),
+        ("security.tar", ["security/trivy-db/"], ["security/trivy-db"]),
+        ("security.tar", ["security/trivy-db/", "modules/console/"], ["security/trivy-db", "modules/console"]),
+        ("module-console.tar", ["", "release/"], ["modules/console", "modules/console/release"]),
+        ("module-console.tar", ["modules/console/", "modules/console/release/"], ["modules/console", "modules/console/release"]),
+        ("module-console.tar", ["./modules/console/"], ["modules/console"]),
+        ("module-console.tar", ["./", "./release/"], ["modules/console", "modules/console/release"]),
+        ("module-a.tar", ["modules/a-b/"], ["modules/a/modules/a-b"]),
+        ("platform.tar", ["./", "./install/"], ["", "install"]),
+        ("deckhouse-cli.tar", ["deckhouse-cli/"], ["deckhouse-cli"]),
+    ],
+)
+def test_layouts_lie_where_their_repositories_do(
+    tmp_path: Path, name: str, prefixes: list[str], expected: list[str]
+) -> None:
+    files = {path: data for prefix in prefixes for path, data in layout(prefix, "v1").items()}
+    archive = scanned(tmp_path, name, files)
+    assert list(archive.layouts) == expected
+    archive.space.close()
+
+
+def test_leftovers_under_blobs_are_ignored(tmp_path: Path) -> None:
+    leftovers = {f"blobs/sha256/{HEX}1234567": b"torn", "blobs/sha256/x": b"", "blobs/index": b"", "note.txt": b""}
+    archive = scanned(tmp_path, "platform.tar", {**leftovers, **layout("", "v1")})
+    assert shape(archive) == {"": ["v1"]} and len(archive.layouts[""].blobs) == 1
+    archive.space.close()
+
+
+def test_blobs_without_index_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleDamaged, match="platform.tar: layout install has no index.json"):
+        scanned(tmp_path, "platform.tar", {f"install/blobs/sha256/{HEX}": MANIFEST, **layout("", "v1")})
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "text"), [(KEY, 5, "its descriptor says 5"), (bytes(32), len(MANIFEST), "lacks blob sha256:0000")]
+)
+def test_a_blob_that_is_not_as_described_is_named(tmp_path: Path, key: bytes, size: int, text: str) -> None:
+    archive = scanned(tmp_path, "platform.tar", layout("", "v1"))
+    with pytest.raises(BundleDamaged, match=text):
+        archive.blob_bytes("", key, size)
+    archive.space.close()
+
+
+def test_an_index_as_large_as_a_disk_is_refused(tmp_path: Path) -> None:
+    name = tmp_path / "0"
+    huge = 257 * 1024 * 1024
+    with name.open("wb") as file:
+        file.write(tar.header("index.json", huge))
+        file.truncate(512 + huge + 1024)
+    with pytest.raises(BundleDamaged, match="more than the"):
+        scan("platform.tar", PartSpace([name]))
