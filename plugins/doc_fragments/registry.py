@@ -84,12 +84,6 @@ options:
     type: str
   read_only_wait:
     description:
-      - Seconds to wait for a registry that refuses writing for a while, as it does during its garbage collection.
-      - After that the run stops, and a run with the same options goes on from there.
-    type: int
-    default: 120
-  read_only_wait:
-    description:
       - Seconds to wait for a registry that refuses writing for a while, as some do during their garbage collection.
         When they are over, the run stops, and a repeated one goes on from there.
       - Modules that only read have no use for it; it is accepted so that one set of options fits all.
