@@ -249,7 +249,7 @@ class Registry:
         location = answer.headers.get("Location")
         if location and len(self._spare_sessions) < _MOST_SPARE_SESSIONS:
             try:
-                target = upload_location(answer.target, location, own=self._own)
+                target = upload_location(answer.target, location)
             except BadLocation:
                 return  # the upload opens a session of its own
             self._spare_sessions[repository, digest] = target

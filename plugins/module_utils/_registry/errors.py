@@ -77,6 +77,12 @@ class Unavailable(RegistryError):
     hint = "The registry, or a proxy before it, does not work properly; the run can be repeated"
 
 
+class StorageRefused(Unavailable):
+    """The registry redirected to another place, and that one refuses; its signed addresses live for minutes only."""
+
+    hint = "The registry's storage refuses what the registry promised; check its configuration and its clock"
+
+
 class BlobUnknown(RegistryError):
     """A manifest was refused because blobs are missing; `digests` are those the registry named (may be empty)."""
 

@@ -16,7 +16,7 @@ from .backoff import Backoff, moment_of, retry_after
 from .challenge import parse_challenges
 from .counters import Counters
 from .credentials import Keyring
-from .errors import AccessDenied, RegistryError, Throttled, TransportFailure, Unavailable
+from .errors import AccessDenied, RegistryError, StorageRefused, Throttled, TransportFailure, Unavailable
 from .inflating import inflate
 from .locations import Origin, Target
 from .parallel import Permits
@@ -222,16 +222,15 @@ class Exchange:
     def _error(self, call: Call, problem: Problem, reply: Reply) -> RegistryError:
         if reply.foreign and 400 <= problem.status < 500 and not problem.is_throttled:
             storage = reply.target.origin.authority
-            return Unavailable(
+            return StorageRefused(
                 call.purpose,
                 method=call.method,
                 url=reply.target.shown,
                 status=problem.status,
                 text=f"{problem.text} (answered by {storage}, where the registry sent us)".strip(),
-                hint="The registry's storage refuses what the registry promised; check its configuration and its clock",
             )
         error = error_of(problem, purpose=call.purpose, method=call.method, url=reply.target.shown, writes=call.writes)
-        if problem.status == 401 and call.scopes and not self._authorizer.has_credentials(call.scopes):
+        if problem.status == 401 and not self._has_credentials(call):
             return AccessDenied(
                 call.purpose,
                 method=call.method,
@@ -242,6 +241,11 @@ class Exchange:
                 hint=_NO_CREDENTIALS_HINT,
             )
         return error
+
+    def _has_credentials(self, call: Call) -> bool:
+        if call.scopes:
+            return self._authorizer.has_credentials(call.scopes)
+        return call.authorization is not None or call.body is not None
 
     def _ask_realm(
         self, method: str, target: Target, *, authorization: str | None, form: bytes | None, answers: frozenset[int]
@@ -264,8 +268,10 @@ def _tries_for(call: Call, error: RegistryError, *, reached: bool) -> int:
     usual = call.tries or pauses.TRIES
     if isinstance(error, Throttled):
         return pauses.TRIES
+    if isinstance(error, StorageRefused):
+        return min(usual, _STORAGE_TRIES)
     if isinstance(error, Unavailable):
-        return min(usual, _STORAGE_TRIES) if error.status is not None and error.status < 500 else usual
+        return usual
     if isinstance(error, TransportFailure) and error.passing:
         return min(usual, _FIRST_CONTACT_TRIES) if error.unsent and not reached else usual
     return 0

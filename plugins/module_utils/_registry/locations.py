@@ -106,14 +106,15 @@ def redirected(base: Target, reference: str) -> Target:
     return target
 
 
-def upload_location(base: Target, reference: str, *, own: Origin) -> Target:
-    """Where an upload goes on. The registry's own host keeps the origin it was reached under, whatever scheme and
-    port the Location claims (registry-quirks §10); another host is followed. Raises BadLocation.
+def upload_location(base: Target, reference: str) -> Target:
+    """Where an upload goes on after the answer of `base`. The host that answered keeps the origin it was reached
+    under, whatever scheme and port its Location claims (registry-quirks §10); another host is followed.
+    Raises BadLocation.
     """
     target = resolve(base, reference)
-    if target.origin.host == own.host:
-        return Target(own, target.path)
-    return redirected(Target(own, "/"), target.url)
+    if target.origin.host == base.origin.host:
+        return Target(base.origin, target.path)
+    return redirected(base, reference)
 
 
 def with_query(target: Target, addition: str) -> Target:

@@ -36,7 +36,7 @@ TRANSIENT = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 52
 """Statuses after which the same request may succeed (registry-quirks §12)."""
 _NOT_FOUND_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"})
 _READ_ONLY = re.compile(r"read[-_ ]?only|maintenance|garbage[-_ ]?collect", re.IGNORECASE)
-_READ_ONLY_STATUSES = frozenset({403, 405, 423, 503})
+_READ_ONLY_STATUSES = frozenset({403, 423, 503})
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}(?![0-9a-f])")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 _TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
@@ -54,10 +54,13 @@ class Problem:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether this refuses writing for a while (to be asked of writing requests only)."""
-        if self.status not in _READ_ONLY_STATUSES:
-            return False
-        return (self.status == 405 and self.code == "UNSUPPORTED") or _READ_ONLY.search(self.text) is not None
+        """Whether this refuses writing for a while (to be asked of writing requests only).
+
+        Distribution in read-only mode knows no writing methods at all: 405, in plain text or as UNSUPPORTED.
+        """
+        if self.status == 405:
+            return True
+        return self.status in _READ_ONLY_STATUSES and _READ_ONLY.search(self.text) is not None
 
     @property
     def is_throttled(self) -> bool:

@@ -34,7 +34,9 @@ class Reply:
         "_raw",
         "foreign",
         "headers",
+        "method",
         "on_close",
+        "purpose",
         "seconds",
         "sent_whole",
         "status",
@@ -42,10 +44,20 @@ class Reply:
     )
 
     def __init__(
-        self, raw: Any, target: Target, *, foreign: bool, seconds: float, sent_whole: bool, errors: Errors
+        self,
+        raw: Any,
+        target: Target,
+        *,
+        method: str,
+        purpose: str,
+        seconds: float,
+        sent_whole: bool,
+        errors: Errors,
     ) -> None:
         self._raw = raw
         self._errors = errors
+        self.method = method
+        self.purpose = purpose
         body = getattr(raw, "_fp", None)
         self._body: Any = body if isinstance(body, http.client.HTTPResponse) else None
         self._file: Any = None
@@ -56,8 +68,8 @@ class Reply:
         self.status: int = raw.status
         self.headers: Any = raw.headers
         self.target = target
-        self.foreign = foreign
-        """Whether the answer came from another place than the registry itself (after a redirect)."""
+        self.foreign = False
+        """Whether the answer came from another place than the one that was asked (after a redirect)."""
         self.seconds = seconds
         """From sending to the first byte of the answer."""
         self.sent_whole = sent_whole
@@ -123,7 +135,7 @@ class Reply:
             raise self._broken(error) from error
 
     def _broken(self, error: BaseException) -> TransportFailure:
-        return failures.describe(error, "read an answer", method="GET", target=self.target, proxied=False)
+        return failures.describe(error, self.purpose, method=self.method, target=self.target, proxied=False)
 
     def close(self) -> None:
         """Give the connection back if the body was read to its end, else end it. May be called again."""

@@ -38,10 +38,11 @@ def list_tags(exchange: Exchange, repository: str) -> list[str]:
         listed = _tags_of(answer, repository)
         found.update(dict.fromkeys(tag for tag in listed if is_tag(tag)))
         following = next_page(answer.all_links(), page, first=first)
-        if following is None or following.path in visited:
+        if following is None:
             break
         barren = barren + 1 if len(found) == before else 0
-        if (listed and barren) or barren > _MOST_BARREN_PAGES:
+        if following.path in visited or (listed and barren) or barren > _MOST_BARREN_PAGES:
+            # what was read so far may be only the beginning: nothing may be silently missing
             raise _broken(repository, page, "its pages repeat themselves and never end")
         if len(visited) >= MOST_PAGES or len(found) > MOST_TAGS:
             raise _broken(repository, page, f"it has more than {MOST_PAGES} pages or {MOST_TAGS} tags")

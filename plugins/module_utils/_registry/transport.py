@@ -108,10 +108,12 @@ class Transport:
         origin (distribution spec "Pulling blobs"). Raises TransportFailure.
         """
         sent = dict(headers)
+        asked = target.origin
         for _hop in range(MOST_REDIRECTS + 1):
             reply = self._send_once(method, target, sent, body=body, patience=patience, purpose=purpose)
             location = reply.headers.get("Location") if reply.status in _REDIRECTS else None
             if not location:
+                reply.foreign = target.origin != asked
                 return reply
             reply.close()
             before = target
@@ -171,13 +173,19 @@ class Transport:
         except TRANSPORT_ERRORS as error:
             proxied = self._proxies.find(target.origin) is not None
             failure = failures.describe(error, purpose, method=method, target=target, proxied=proxied)
-            if target.origin.host != self.own.host:
+            if target.origin != self.own:
                 failure = failures.led_elsewhere(failure, target.origin, self.own)
             raise failure from error
         seconds = time.monotonic() - started
-        sent_whole = getattr(body, "is_sent", True)
-        foreign = target.origin != self.own
-        return Reply(raw, target, foreign=foreign, seconds=seconds, sent_whole=sent_whole, errors=TRANSPORT_ERRORS)
+        return Reply(
+            raw,
+            target,
+            method=method,
+            purpose=purpose,
+            seconds=seconds,
+            sent_whole=body is None or isinstance(body, bytes) or body.is_sent,
+            errors=TRANSPORT_ERRORS,
+        )
 
     def _pool(self, origin: Origin) -> tuple[Any, bool]:
         """The pool for `origin`, and whether requests name the whole address (plain HTTP through a proxy)."""

@@ -57,6 +57,20 @@ class Habits:
         self.whole_patch = False
         """The PUT with a body is refused: one PATCH for all, then an empty PUT."""
 
+        self._refused_puts = 0
+
+    def note_refused_put(self) -> None:
+        """A PUT with content was answered 405, in a session that had been opened just before.
+
+        Once, the registry may have become read-only in between; twice, it means the content.
+        """
+        with self._lock:
+            self._refused_puts += 1
+            self.whole_patch = self.whole_patch or self._refused_puts > 1
+
+    def note_taken_put(self) -> None:
+        self._refused_puts = 0
+
     def shrink(self, size: int) -> bool:
         """A request of `size` bytes was too large or took too long; whether smaller ones can be tried."""
         with self._lock:
@@ -119,7 +133,11 @@ class Upload:
                 if session is not None:
                     self._send(session)
                 return
-            except (AccessDenied, ReadOnly, Throttled):
+            except ReadOnly as error:
+                if error.status == 405 and self._method == "PUT" and self._request:
+                    self._habits.note_refused_put()
+                raise
+            except (AccessDenied, Throttled):
                 raise
             except RegistryError as error:
                 if session is None:
@@ -137,7 +155,7 @@ class Upload:
         least = answer.headers.get("OCI-Chunk-Min-Length") or ""
         if least.isascii() and least.isdigit():
             self._habits.demand(int(least[:18]))
-        return _Session(self._next(answer, target))
+        return _Session(self._next(answer))
 
     def _send(self, session: _Session) -> None:
         size, habits = self._body.size, self._habits
@@ -158,7 +176,7 @@ class Upload:
         patience = (stop - start) / _BYTES_PER_SECOND_OF_PATIENCE
         body = self._piece(start, stop)
         answer = self._ask("PATCH", target, answers=_TAKEN, headers=headers, body=body, patience=patience)
-        session.location = self._next(answer, target)
+        session.location = self._next(answer)
         session.taken = stop
         if stop > self._most_taken:
             self._most_taken = stop
@@ -171,6 +189,8 @@ class Upload:
             headers["Content-Type"] = "application/octet-stream"
         patience = self._body.size / _BYTES_PER_SECOND_OF_PATIENCE
         answer = self._ask("PUT", target, answers=_DONE, headers=headers, body=body, patience=patience)
+        if body:
+            self._habits.note_taken_put()
         stored = answer.headers.get("Docker-Content-Digest")
         if stored and stored != self._digest:
             raise DigestMismatch(
@@ -203,7 +223,8 @@ class Upload:
             self._mismatches += 1
             return self._mismatches == 1
         if self._method == "PUT" and self._request and not self._habits.whole_patch:
-            refused = error.status in (405, 501) or (error.status == 404 and self._tried >= 2)
+            lost = error.code == "BLOB_UPLOAD_UNKNOWN" and self._tried < 2
+            refused = error.status == 501 or (error.status == 404 and not lost)
             if refused:
                 self._habits.whole_patch = True
                 return True
@@ -219,22 +240,22 @@ class Upload:
                 return None  # 0-0 may mean one byte or none
             location = session.location
             if answer.headers.get("Location"):
-                location = self._next(answer, location)
+                location = self._next(answer)
             return _Session(location, last + 1)
         except RegistryError as lost:
             if isinstance(lost, AccessDenied):
                 raise
             return None
 
-    def _next(self, answer: Answer, asked: Target) -> Target:
+    def _next(self, answer: Answer) -> Target:
         location = answer.headers.get("Location")
         try:
             if not location:
                 raise BadLocation("the answer has no Location")
-            return upload_location(asked, location, own=self._exchange.own)
+            return upload_location(answer.target, location)
         except BadLocation as error:
             raise RegistryError(
-                self._purpose, method="POST", url=asked.shown, status=answer.status, text=str(error)
+                self._purpose, method="POST", url=answer.target.shown, status=answer.status, text=str(error)
             ) from error
 
     def _piece(self, start: int, stop: int) -> Piece | None:

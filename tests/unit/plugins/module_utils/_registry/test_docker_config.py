@@ -40,7 +40,9 @@ def test_a_key_in_any_usual_shape_belongs_to_the_host(tmp_path: Path, key: str) 
     assert found(tmp_path, {"auths": {key: auth("u", "p")}}) == ("u", "p", "")
 
 
-@pytest.mark.parametrize("key", ["registry.example", f"other.{HOST}", f"{HOST}/dkp/e", f"{HOST}/dkp/ee/more", "[::1", ""])
+@pytest.mark.parametrize(
+    "key", ["registry.example", f"other.{HOST}", f"{HOST}/dkp/e", f"{HOST}/dkp/ee/more", "[::1", ""]
+)
 def test_a_key_of_another_place_does_not(tmp_path: Path, key: str) -> None:
     assert found(tmp_path, {"auths": {key: auth("u", "p")}}) is None
 
@@ -52,7 +54,8 @@ def test_the_default_port_makes_no_difference(tmp_path: Path, key: str, host: st
 
 
 @pytest.mark.parametrize(
-    ("repository", "expected"), [("dkp/ee/modules/x", "modules"), ("dkp/ee", "ee"), ("dkp/eex", "host"), ("dkp", "host")]
+    ("repository", "expected"),
+    [("dkp/ee/modules/x", "modules"), ("dkp/ee", "ee"), ("dkp/eex", "host"), ("dkp", "host")],
 )
 def test_the_longest_path_wins(tmp_path: Path, repository: str, expected: str) -> None:
     auths = {HOST: auth("host", "p"), f"{HOST}/dkp/ee": auth("ee", "p"), f"{HOST}/dkp/ee/modules": auth("modules", "p")}
@@ -169,7 +172,11 @@ ANSWER = '{"ServerURL": "x", "Username": "u", "Secret": "hidden-secret"}'
 )
 @pytest.mark.parametrize("document", [{"credHelpers": {HOST: "kit"}}, {"credsStore": "kit"}])
 def test_a_helper_is_asked_and_the_secret_is_no_argument(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, expected: tuple[str, str, str], document: dict[str, Any]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    expected: tuple[str, str, str],
+    document: dict[str, Any],
 ) -> None:
     monkeypatch.setenv("PATH", helper(tmp_path, answer))
     assert found(tmp_path, document, PATH=helper(tmp_path, answer)) == expected
@@ -207,7 +214,9 @@ def test_a_helper_that_talks_nonsense_is_named(tmp_path: Path, monkeypatch: pyte
         ({"credHelpers": {"other": "missing"}}, False),
     ],
 )
-def test_a_missing_helper_matters_only_where_it_is_needed(tmp_path: Path, document: dict[str, Any], fails: bool) -> None:
+def test_a_missing_helper_matters_only_where_it_is_needed(
+    tmp_path: Path, document: dict[str, Any], fails: bool
+) -> None:
     if fails:
         with pytest.raises(InvalidInput, match="docker-credential-missing, which is not on the PATH"):
             found(tmp_path, document, PATH="/nowhere")

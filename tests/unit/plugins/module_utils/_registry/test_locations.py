@@ -91,12 +91,12 @@ def test_plain_http_may_lead_to_https() -> None:
     ],
 )
 def test_an_upload_stays_where_the_registry_was_reached(location: str, expected: str) -> None:
-    assert upload_location(BASE, location, own=OWN).url == expected
+    assert upload_location(BASE, location).url == expected
 
 
 def test_an_upload_does_not_leave_tls() -> None:
     with pytest.raises(BadLocation):
-        upload_location(BASE, "http://s.example/u/1", own=OWN)
+        upload_location(BASE, "http://s.example/u/1")
 
 
 def test_a_query_is_kept() -> None:

@@ -22,7 +22,9 @@ def oci(code: str, message: str = "", detail: object = None) -> bytes:
     return json.dumps({"errors": [{"code": code, "message": message, "detail": detail}]}).encode()
 
 
-def error(status: int, body: bytes = b"", *, writes: bool = False, secrets: Secrets | None = None) -> errors.RegistryError:
+def error(
+    status: int, body: bytes = b"", *, writes: bool = False, secrets: Secrets | None = None
+) -> errors.RegistryError:
     problem = read_problem(status, body, secrets=secrets or Secrets())
     return error_of(problem, purpose="do a thing", method="PUT", url="https://r/x", writes=writes)
 
@@ -39,7 +41,7 @@ def error(status: int, body: bytes = b"", *, writes: bool = False, secrets: Secr
         (403, b"Forbidden: registry is in read-only mode", False, errors.AccessDenied),
         (405, oci("UNSUPPORTED", "The operation is unsupported."), True, errors.ReadOnly),
         (405, oci("UNSUPPORTED"), False, errors.RegistryError),
-        (405, b"<h1>Not allowed</h1>", True, errors.RegistryError),
+        (405, b"Method not allowed", True, errors.ReadOnly),
         (503, b"<html>Down for maintenance</html>", True, errors.ReadOnly),
         (503, oci("UNAVAILABLE", "garbage collection is running"), True, errors.ReadOnly),
         (503, b"", True, errors.Unavailable),
