@@ -205,14 +205,8 @@ def _resolve_each(
     reader: ImageReader, base: RepositoryAddress, chosen: Iterable[ModuleSelector], resolution: Resolution
 ) -> dict[str, Releases]:
     """Stage by stage over all modules at once, so that the number of modules costs no round trips."""
-    selectors = list(chosen)
+    selectors, offers = _offers(reader, base, list(chosen), resolution)
     repositories = [base.child(selector.name) for selector in selectors]
-    offers = [dict[str, ReleaseImage]() for _selector in selectors]
-    channels = [(number, channel) for number in range(len(selectors)) for channel in KNOWN_CHANNELS]
-    images = reader.gather(lambda item: _channel(reader, repositories[item[0]], item[1]), channels)
-    for (number, channel), image in zip(channels, images):
-        if image is not None:
-            offers[number][channel] = image
     tags = reader.gather(
         lambda number: list_tags(reader, repositories[number]) if module_wants_tag_list(selectors[number]) else [],
         range(len(selectors)),
@@ -240,8 +234,33 @@ def _resolve_each(
     return contents
 
 
-def _channel(reader: ImageReader, repository: str, channel: str) -> ReleaseImage | None:
-    return read_release_image(reader, f"{repository}/release", channel, _RELEASE_FILES)
+def _offers(
+    reader: ImageReader, base: RepositoryAddress, chosen: list[ModuleSelector], resolution: Resolution
+) -> tuple[list[ModuleSelector], list[dict[str, ReleaseImage]]]:
+    """What the channels of each module have. A module that nobody named and that the licence does not cover is left out
+    with a warning that names it; a named one raises AccessDenied."""
+
+    def read(item: tuple[ModuleSelector, str]) -> ReleaseImage | AccessDenied | None:
+        selector, channel = item
+        try:
+            return read_release_image(reader, base.child(f"{selector.name}/release"), channel, _RELEASE_FILES)
+        except AccessDenied as error:
+            if selector.named:
+                raise
+            return error
+
+    found = reader.gather(read, [(selector, channel) for selector in chosen for channel in KNOWN_CHANNELS])
+    selectors, offers = [], []
+    for number, selector in enumerate(chosen):
+        answers = found[number * len(KNOWN_CHANNELS) : (number + 1) * len(KNOWN_CHANNELS)]
+        denied = next((answer for answer in answers if isinstance(answer, AccessDenied)), None)
+        if denied is not None:
+            resolution.findings.append(_not_covered("module", selector.subject, str(denied)))
+            continue
+        selectors.append(selector)
+        images = zip(KNOWN_CHANNELS, answers)
+        offers.append({channel: image for channel, image in images if isinstance(image, ReleaseImage)})
+    return selectors, offers
 
 
 def _module_archive(
