@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, task
+from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, Run, task
 from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
 
 
@@ -92,26 +92,31 @@ BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("oci_bundle_pull", {"chunk_size": "4KB"}, ("chunk_size",)),
     ("oci_bundle_pull", {"chunk_size": "big"}, ("chunk_size",)),
     ("oci_bundle_pull", {"platform_versions": ">=1.69", "release": "stable"}, ("platform_versions", "release")),
-    ("oci_bundle_pull", {"modules": ["console"], "exclude_modules": ["Console!"]}, ("exclude_modules", "Console!")),
+    ("oci_bundle_pull", {"modules": ["console"], "exclude_modules": ["sdn"]}, ("modules", "exclude_modules")),
+    ("oci_bundle_pull", {"exclude_modules": ["Console!"]}, ("exclude_modules", "Console!")),
+    ("oci_bundle_push", {"src": [""]}, ("src",)),
+    ("oci_bundle_push", {"channels": ["stabel"]}, ("stabel", "stable")),
     ("oci_bundle_push", {"src": ["{file}.missing"]}, ("src", "{file}.missing")),
     ("oci_bundle_info", {"src": "{file}.missing"}, ("src", "{file}.missing")),
 ]
 
 
 @pytest.fixture(scope="session")
-def refused(session_ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The messages of BAD_INPUTS. Nothing listens at the address, and every row must fail before that matters."""
+def refused(session_ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """A run with a task for each of BAD_INPUTS, and the file of its rows.
+
+    Nothing listens at the address, and every row must fail before that matters.
+    """
     file = tmp_path_factory.mktemp("bad") / "file"
     file.write_text("here first\n")
     tasks = []
     for number, (module, wrong, _expected) in enumerate(BAD_INPUTS):
         options: dict[str, Any] = {} if module == "oci_bundle_info" else {"images_repo": "127.0.0.1:1/dkp/ee"}
         options |= {"dest": str(file.parent / "bundle")} if module == "oci_bundle_pull" else {}
+        options |= {"src": [str(file)]} if module == "oci_bundle_push" else {}
         options |= {name: _filled(value, file) for name, value in wrong.items()}
         tasks.append(task(str(number), module, **options) | {"ignore_errors": True})
-    run = session_ansible.play(tasks)
-    assert not (file.parent / "bundle").exists(), "a refused pull leaves nothing behind"
-    return [run.failure(str(number)).replace(str(file), "{file}") for number in range(len(BAD_INPUTS))]
+    return session_ansible.play(tasks), file
 
 
 def _filled(value: Any, file: Path) -> Any:
@@ -123,8 +128,10 @@ def _filled(value: Any, file: Path) -> Any:
 @pytest.mark.parametrize(
     "row", range(len(BAD_INPUTS)), ids=lambda row: "-".join((BAD_INPUTS[row][0], *BAD_INPUTS[row][1]))
 )
-def test_bad_input_is_refused_with_a_reason_before_any_network(refused: list[str], row: int) -> None:
-    message = refused[row]
+def test_bad_input_is_refused_with_a_reason_before_any_network(refused: tuple[Run, Path], row: int) -> None:
+    run, file = refused
+    message = run.failure(str(row)).replace(str(file), "{file}")
     for expected in BAD_INPUTS[row][2]:
         assert expected in message
     assert "127.0.0.1:1" not in message, "the network was asked first"
+    assert not (file.parent / "bundle").exists(), "a refused pull leaves nothing behind"

@@ -69,8 +69,9 @@ class Run:
     def failure(self, name: str) -> str:
         """The message of the task `name`, which must have failed, and not with a traceback."""
         found = self[name]
-        if found.status != "failed" or "Traceback" in json.dumps(dict(found.result)):
-            raise AssertionError(f"{name}: {found.status}, and not a clean failure\n{self.output}")
+        told = json.dumps(dict(found.result), indent=2)
+        if found.status != "failed" or "Traceback" in told:
+            raise AssertionError(f"{name}: {found.status}, and not a clean failure\n{told}")
         return str(found.result["msg"])
 
 
@@ -112,6 +113,7 @@ class Ansible:
         settings = {
             "HOME": str(self.home),
             "ANSIBLE_HOME": str(self.home / ".ansible"),
+            "ANSIBLE_REMOTE_TMP": str(self.home / ".ansible/tmp"),
             "ANSIBLE_COLLECTIONS_PATH": str(_ROOT),
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
