@@ -79,9 +79,10 @@ def _kind(chain: list[BaseException], origin: Origin, proxied: bool) -> Kind:
 
 def _tls_kind(chain: list[BaseException], place: str) -> Kind | None:
     for one in chain:
-        if isinstance(one, ssl.SSLCertVerificationError):
-            reason = one.verify_message or "verification failed"
-            text = f"the certificate of {place} is not trusted ({reason})"
+        if isinstance(one, ssl.SSLCertVerificationError) or type(one).__name__ == "CertificateError":
+            # urllib3 1.26 compares names itself, with an error of its own
+            reason = getattr(one, "verify_message", "") or str(one)
+            text = f"the certificate of {place} is not trusted ({reason[:150]})"
             return Kind(text, _CERTIFICATE_HINT, passing=False, unsent=True)
         if isinstance(one, ssl.SSLError) and not isinstance(one, ssl.SSLEOFError):
             reason = (one.reason or str(one))[:100]
@@ -136,7 +137,7 @@ def _innermost(chain: list[BaseException]) -> str:
 
 
 _PLAIN_HTTP = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
-_CERTIFICATE_HINT = "Set ca_path to the certificate of the authority that issued it"
+_CERTIFICATE_HINT = "Set ca_path to the authority that issued it; the name in images_repo must be in the certificate"
 _PROXY_HINT = "Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment of the task"
 _STALL_HINT = "The other side, or the line, stands still; raise timeout if it is known to be that slow"
 _TLS_HINT = "Check what the other side demands: TLS version, client_cert and client_key"

@@ -86,6 +86,9 @@ class Transport:
         if not options.validate_certs:
             # the user has decided; a warning for every request would only hide others
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        if urllib3.__version__.startswith("1."):
+            # it gives OpenSSL no name for addresses, which OpenSSL then refuses; it compares names itself
+            self._own_tls.check_hostname = self._other_tls.check_hostname = False
         self._most = most
         self._managers: dict[tuple[str, bool], Any] = {}
         self._pools: dict[Origin, tuple[Any, bool]] = {}
