@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .blobmap import BlobMap
+from .errors import BundleDamaged
 from .parts import PartSpace, SpaceReader
 
 _READ_SIZE = 1024 * 1024
@@ -34,6 +35,11 @@ class Donors:
     def add(self, space: PartSpace, blobs: BlobMap) -> None:
         self._maps.append((space, blobs))
 
+    def drop(self, space: PartSpace) -> None:
+        """Forget what lies in `space`."""
+        self._maps = [entry for entry in self._maps if entry[0] is not space]
+        space.close()
+
     def find(self, key: bytes) -> Iterator[Found]:
         """Every place where the blob should lie; the bytes there may have been damaged or written over."""
         for space, blobs in self._maps:
@@ -44,8 +50,9 @@ class Donors:
     def read(self, key: bytes) -> bytes | None:
         """A small blob's content if it lies here undamaged."""
         for found in self.find(key):
-            data = found.space.read_at(found.offset, found.size)
-            if hashlib.sha256(data).digest() == key:
+            reader = DonorReader(found)
+            data = reader.read(found.size)
+            if reader.key() == key:
                 return data
         return None
 
@@ -72,9 +79,26 @@ class HashingReader(SpaceReader):
         return self._digest.digest()
 
 
+class DonorReader(HashingReader):
+    """As its base; a copy that cannot be read ends early, so that its digest is wrong and the next one is tried."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__(found.space, found.offset, found.size)
+
+    def readinto(self, buffer: memoryview) -> int:
+        try:
+            return super().readinto(buffer)
+        except (OSError, BundleDamaged):
+            return 0  # a donor is a chance, the registry has the blob
+
+    def read(self, size: int = -1) -> bytes:
+        data = memoryview(bytearray(size))
+        return bytes(data[: self.readinto(data)])
+
+
 def is_intact(space: PartSpace, offset: int, size: int, key: bytes) -> bool:
     """Whether the `size` bytes at `offset` have the digest `key`."""
-    reader = HashingReader(space, offset, size)
+    reader = DonorReader(Found(space, offset, size))
     buffer = memoryview(bytearray(min(_READ_SIZE, max(size, 1))))
     while reader.readinto(buffer):
         pass

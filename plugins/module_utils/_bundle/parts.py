@@ -84,6 +84,12 @@ class PartSpace:
                 self._descriptors[number] = descriptor
             return descriptor
 
+    def move(self, number: int, target: Path) -> None:
+        """Give part `number` another name; whoever reads it meanwhile goes on reading it."""
+        with self._lock:
+            os.replace(self.paths[number], target)
+            self.paths[number] = target
+
     def pieces(self, offset: int, size: int) -> Iterator[tuple[int, int, int]]:
         """``(part, offset in the part, size)`` of what lies at `offset`, cut at the boundaries of parts."""
         number = max(bisect_right(self._starts, offset) - 1, 0)

@@ -11,9 +11,9 @@ import errno
 import os
 from pathlib import Path
 
-from .errors import NoSpace
+from .errors import BundleError, NoSpace
 
-_KEEP_SIZE = 0
+_EXTENDING = 0
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
 
 
@@ -37,6 +37,22 @@ def check_space(path: Path, need: int) -> None:
         )
 
 
+def write_failure(directory: Path, archive: str, error: OSError) -> BundleError:
+    """What the system said to a write in `directory`, as an error that says what to do."""
+    kept = "what was downloaded already is kept and used by the next run"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(
+            f"{directory}: {error.strerror} while {archive} was written, {free_bytes(directory)} bytes are free there. Free "
+            f"space (or raise the quota) or choose another dest; {kept}",
+            free=free_bytes(directory),
+        )
+    if error.errno == errno.EFBIG:
+        return BundleError(
+            f"{directory}: the file system cannot hold a file as large as {archive}; set chunk_size, to 4GB for FAT32"
+        )
+    return BundleError(f"{directory}: {archive} cannot be written ({error.strerror}); check the disk; {kept}")
+
+
 def allocate(descriptor: int, offset: int, size: int) -> bool:
     """Reserve `size` bytes at `offset`; False where the file system cannot do it without writing zeros.
 
@@ -47,7 +63,7 @@ def allocate(descriptor: int, offset: int, size: int) -> bool:
     if call is None:
         return False
     call.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    if call(descriptor, _KEEP_SIZE, offset, size) == 0:
+    if call(descriptor, _EXTENDING, offset, size) == 0:
         return True
     number = ctypes.get_errno()
     if number in _UNSUPPORTED:

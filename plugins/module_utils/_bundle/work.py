@@ -15,10 +15,11 @@ from pathlib import Path
 
 from . import tar
 from .delivery import Part
+from .errors import BundleError
 from .journal import Journal, SpaceRecord
 from .parts import PartSpace, part_name, part_sizes
 from .plan import Placement, TailEntry
-from .reserve import allocate
+from .reserve import allocate, write_failure
 
 _HASH_STEP = 4 * 1024 * 1024
 _READ_SIZE = 1024 * 1024
@@ -27,10 +28,13 @@ _READ_SIZE = 1024 * 1024
 class WorkSpace(PartSpace):
     """The parts of an archive whose size is not known yet, under a name that nobody takes for a finished one."""
 
-    def __init__(self, directory: Path, record: SpaceRecord) -> None:
-        super().__init__([], writable=True)
+    def __init__(self, directory: Path, record: SpaceRecord, *, writable: bool = True) -> None:
+        """What is not `writable` is never made: a part that is not there raises FileNotFoundError."""
+        super().__init__([], writable=writable)
+        self._flags |= os.O_CREAT if writable else 0
         self._directory = directory
         self.record = record
+        self._unsynced: set[int] = set()
         self.planned = 0
         """Bytes that the plan has placed so far."""
 
@@ -50,7 +54,7 @@ class WorkSpace(PartSpace):
         """The file of part `number`; a run killed while it finished may have given it its final name already."""
         final = self.final_path(number)
         working = final.with_name(final.name + self.record.suffix)
-        return final if final.exists() and not working.exists() else working
+        return final if self.record.final and final.exists() and not working.exists() else working
 
     def final_path(self, number: int) -> Path:
         """What part `number` is called in a finished bundle."""
@@ -58,31 +62,47 @@ class WorkSpace(PartSpace):
 
     def reopen(self) -> None:
         """Take final names away again from parts of this unfinished archive."""
-        number = 0
-        while self.path(number).exists():
-            final = self.final_path(number)
-            if self.path(number) == final:
-                os.replace(final, final.with_name(final.name + self.record.suffix))
-            number += 1
-            if not self.record.chunk_size:
-                break
+        with self._lock:
+            number = 0
+            while (path := self.path(number)).exists():
+                final = self.final_path(number)
+                if path == final:
+                    os.replace(final, final.with_name(final.name + self.record.suffix))
+                number += 1
+                if not self.record.chunk_size:
+                    break
+            self.paths.clear()
 
     def descriptor(self, number: int) -> int:
         with self._lock:
-            while len(self.paths) <= number:
-                self.paths.append(self.path(len(self.paths)))
             descriptor = self._descriptors.get(number)
             if descriptor is None:
-                flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+                while len(self.paths) <= number:
+                    self.paths.append(self.path(len(self.paths)))
+                flags = self._flags | getattr(os, "O_CLOEXEC", 0)
                 descriptor = self._descriptors[number] = os.open(self.paths[number], flags, 0o644)
             return descriptor
+
+    def write_at(self, offset: int, data: memoryview) -> None:
+        """As any space; raises NoSpace or BundleError where the file system refuses."""
+        try:
+            super().write_at(offset, data)
+        except OSError as error:
+            raise write_failure(self._directory, self.record.archive, error) from error
+        self.touch(offset, len(data))
+
+    def touch(self, offset: int, size: int) -> None:
+        """What lies there may not have reached the disk; `sync` sees to it."""
+        numbers = {number for number, _inside, _length in self.pieces(offset, size)}
+        with self._lock:
+            self._unsynced |= numbers
 
     def sync(self) -> None:
         """Bring what was written to the disk."""
         with self._lock:
-            descriptors = list(self._descriptors.values())
-        for descriptor in descriptors:
-            os.fdatasync(descriptor)
+            numbers, self._unsynced = self._unsynced, set()
+        for number in sorted(numbers):
+            os.fdatasync(self.descriptor(number))
 
 
 class WorkFile:
@@ -116,8 +136,11 @@ class WorkFile:
 
     def reserve(self, start: int, stop: int) -> None:
         """Take the space of what was placed between `start` and `stop`."""
-        for number, inside, length in self.space.pieces(start, stop - start):
-            self.reservable = self.reservable and allocate(self.space.descriptor(number), inside, length)
+        try:
+            for number, inside, length in self.space.pieces(start, stop - start):
+                self.reservable = self.reservable and allocate(self.space.descriptor(number), inside, length)
+        except OSError as error:
+            raise write_failure(self.space.final_path(0).parent, self.name, error) from error
 
     def begin(self, placement: Placement, buffer: memoryview) -> int:
         """Put the entry's header into `buffer`; returns its length. The first write of the entry starts with it."""
@@ -157,10 +180,11 @@ class WorkFile:
                 offset += len(piece)
             self.pad(entry)
             self.accept(entry)
-        self.space.planned = size
         self.write(size - len(tar.END), memoryview(tar.END))
         for number, length in enumerate(part_sizes(size, self.space.record.chunk_size)):
             os.ftruncate(self.space.descriptor(number), length)
+        self.space.touch(0, size)
+        self.space.planned = size  # not before the end is written: hashing follows
 
     def lowest_open(self) -> int:
         """Everything before this offset is complete."""
@@ -188,6 +212,11 @@ class WorkFile:
     def parts(self) -> tuple[Part, ...]:
         """The parts with their hashes, after everything was written; names are those of the finished files."""
         self.follow(memoryview(bytearray(_READ_SIZE)), closing=True)
+        if self._hashed != self.space.planned:
+            raise BundleError(
+                f"{self.name}: what was planned at byte {self.lowest_open()} has not landed; nothing was finished. This is "
+                "a fault of the collection, please report it; another run starts where this one ended"
+            )
         chunk_size = self.space.record.chunk_size
         return tuple(
             Part(part_name(self.name, number, chunk_size), size, self._hashes[number].hexdigest())

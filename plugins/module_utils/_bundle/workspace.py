@@ -14,18 +14,18 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .._oci.errors import InvalidInput
 from .blobmap import BlobMap
-from .delivery import ArchiveSummary, Delivery, parse
+from .delivery import ArchiveSummary, Delivery, Part, parse
 from .directory import DELIVERY_NAME, JOURNAL_NAME, LOCK_NAME
 from .donors import Donors, is_intact
 from .errors import BundleBusy, BundleDamaged, BundleError
 from .index import ArchiveIndex, scan
-from .journal import Journal, Journaled, SpaceRecord, load
+from .journal import Journal, Journaled, SpaceRecord, load, set_final
 from .lock import DirectoryLock
 from .parts import PartSpace, parse_part_name
 from .work import WorkFile, WorkSpace
@@ -63,6 +63,10 @@ class Workspace:
         """Archives are planned in parallel; what they change together is this object."""
         self._suffix = ""
         self._listed: tuple[str, ...] = ()
+        self._foreign: set[str] = set()
+        self._interrupted: dict[int, WorkSpace] = {}
+        """Work files that an interrupted run left, by number."""
+        self._work: list[WorkFile] = []
         self._made = False
         self._seen = self._snapshot()
         if path.exists() and not path.is_dir():
@@ -71,13 +75,13 @@ class Workspace:
             self._look(force, frozenset(ignored))
 
     def _look(self, force: bool, ignored: frozenset[str]) -> None:
-        names = {entry.name for entry in self.path.iterdir()}
+        names = self._names()
         self._read_delivery(names)
         self._listed = tuple(
             part.name for archive in (self.delivery.archives if self.delivery else ()) for part in archive.parts
         )
         ours = {DELIVERY_NAME, DELIVERY_NAME + PREVIOUS, _DRAFT, JOURNAL_NAME, LOCK_NAME, *self._listed}
-        ours |= {name + PREVIOUS for name in self._listed}
+        ours |= {name + PREVIOUS for name in self._listed} | {name for name in names if _is_previous(name, names)}
         if not self._has_delivery:  # beside a finished bundle a journal is only what a late kill left
             self._journaled = load(self.path / JOURNAL_NAME)
         archives = {record.archive for record in self._journaled.spaces.values()}
@@ -87,6 +91,7 @@ class Workspace:
             for name in names - ours - ignored - _HARMLESS
             if not _WORK_FILE.fullmatch(name) and not name.startswith(".Trash")
         )
+        self._foreign = {*foreign, *ignored}
         if foreign and not force:
             raise InvalidInput(
                 f"dest: {self.path} holds {foreign[0]!r}{f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''}, "
@@ -114,7 +119,12 @@ class Workspace:
                 if size != part.bytes:
                     problem = "is missing" if size < 0 else f"has {size} bytes, delivery.json says {part.bytes}"
                     raise BundleDamaged(archive.name, f"{part.name} {problem}")
-            index = scan(archive.name, PartSpace(paths))
+            space = PartSpace(paths)
+            try:
+                index = scan(archive.name, space)
+            except BundleDamaged:
+                space.close()
+                raise
         except BundleDamaged as error:
             self.damaged.append(str(error))
             return
@@ -130,22 +140,24 @@ class Workspace:
 
     def _open_work_files(self) -> None:
         for record in self._journaled.spaces.values():
-            space = WorkSpace(self.path, record)
-            if not space.path(0).exists():
-                record.blobs.clear()
-                record.unsynced.clear()
-                continue
+            space = WorkSpace(self.path, record, writable=False)
+            lengths = _lengths(space)
             for offset, (key, size) in record.unsynced.items():
-                if _lies_there(space, offset, size) and is_intact(space, offset, size, key):
+                if _lies_there(space, lengths, offset, size) and is_intact(space, offset, size, key):
                     record.blobs[offset] = (key, size)
+                    space.touch(offset, size)
             record.unsynced.clear()
             blobs = BlobMap()
             for offset, (key, size) in list(record.blobs.items()):
-                if _lies_there(space, offset, size):
+                if _lies_there(space, lengths, offset, size):
                     blobs.put(key, offset, size)
                 else:
                     del record.blobs[offset]
+            self._interrupted[record.number] = space
             self.donors.add(space, blobs)
+
+    def _names(self) -> set[str]:
+        return {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
 
     @property
     def _has_delivery(self) -> bool:
@@ -160,14 +172,12 @@ class Workspace:
     @property
     def leftovers(self) -> list[Path]:
         """Files of earlier runs that no finished bundle needs."""
-        if not self.path.is_dir():
-            return []
-        names = [entry.name for entry in self.path.iterdir()]
-        stale = [name for name in names if _WORK_FILE.fullmatch(name) or name in (_DRAFT, DELIVERY_NAME + PREVIOUS)]
-        stale += [name + PREVIOUS for name in self._listed if name + PREVIOUS in names]
-        return [self.path / name for name in sorted(set(stale))] + [
-            self.path / name for name in (JOURNAL_NAME,) if name in names
-        ]
+        names = self._names()
+        drafts = (_DRAFT, DELIVERY_NAME + PREVIOUS)
+        stale = [name for name in names if _WORK_FILE.fullmatch(name) or name in drafts or _is_previous(name, names)]
+        stale = [name for name in stale if name not in self._foreign]
+        journal = [JOURNAL_NAME] if JOURNAL_NAME in names else []  # last: it tells whose the others are
+        return [self.path / name for name in sorted(stale) + journal]
 
     def lock(self) -> None:
         """Make the directory if need be and hold its lock until `close`; raises BundleBusy, BundleError."""
@@ -191,27 +201,49 @@ class Workspace:
 
     def _begin(self) -> Journal:
         if self._has_delivery:
-            (self.path / JOURNAL_NAME).unlink(missing_ok=True)
+            self._sweep()  # what a late kill left beside it would be taken for what this run makes
         journal = Journal(self.path / JOURNAL_NAME, records=self._journaled.records)
         sync_directory(self.path)
         if self._has_delivery:
             os.replace(self.path / DELIVERY_NAME, self.path / (DELIVERY_NAME + PREVIOUS))
             self._suffix = PREVIOUS
-        for record in self._journaled.spaces.values():
-            if record.suffix.startswith(".partial"):
-                WorkSpace(self.path, record).reopen()
-        for name in self._listed:
-            if (self.path / name).exists() and not (self.path / (name + PREVIOUS)).exists():
-                os.replace(self.path / name, self.path / (name + PREVIOUS))
+        else:
+            (self.path / DELIVERY_NAME).unlink(missing_ok=True)  # a damaged one
+        for space in self._interrupted.values():
+            space.reopen()
+            space.sync()  # what was hashed again may still be in memory only; the next barrier vouches for it
+        for archive in self.delivery.archives if self.delivery else ():
+            existing = self.existing.get(archive.name)
+            for number, part in enumerate(archive.parts):
+                self._set_aside(part, number, existing)
         sync_directory(self.path)
         self._journal = journal
         return journal
 
+    def _set_aside(self, part: Part, number: int, existing: ExistingArchive | None) -> None:
+        current, previous = self.path / part.name, self.path / (part.name + PREVIOUS)
+        if not current.exists() or previous.exists():
+            return
+        if existing is not None:
+            existing.index.space.move(number, previous)
+        else:
+            os.replace(current, previous)
+
     def forget_interrupted(self) -> None:
-        """Throw away what an interrupted run left, for a user who wants to begin anew."""
+        """Throw away what an interrupted run left, for a user who wants to begin anew; call before anything begins."""
+        for space in self._interrupted.values():
+            self.donors.drop(space)
+        self._interrupted.clear()
+        if self._has_delivery:
+            return
+        for record in self._journaled.spaces.values():
+            WorkSpace(self.path, record).reopen()
         self._journaled = Journaled()
-        for path in self.leftovers if self._has_delivery or self.delivery is None else []:
-            path.unlink()
+        if JOURNAL_NAME in self._names():
+            os.truncate(self.path / JOURNAL_NAME, 0)  # it stays: the directory is still unfinished
+        for name in self._names():
+            if _WORK_FILE.fullmatch(name):
+                (self.path / name).unlink()
 
     def work_bytes(self) -> int:
         """Bytes on disk of work files."""
@@ -220,16 +252,16 @@ class Workspace:
         return sum(path.stat().st_blocks * 512 for path in self.path.iterdir() if _WORK_FILE.fullmatch(path.name))
 
     def resumable(self, archive: str, chunk_size: int) -> SpaceRecord | None:
-        """The work file of `archive` that an interrupted run left and that can be continued in place."""
-        for record in self._journaled.spaces.values():
-            if (
-                record.archive == archive
-                and record.suffix.startswith(".partial")
-                and record.chunk_size == chunk_size
-                and record.blobs
-            ):
-                return record
-        return None
+        """The fullest work file of `archive` that an interrupted run left and that can be continued in place."""
+        fitting = [
+            self._journaled.spaces[number]
+            for number, space in self._interrupted.items()
+            if space.record.archive == archive
+            and space.record.suffix.startswith(".partial")
+            and space.record.chunk_size == chunk_size
+            and space.record.blobs
+        ]
+        return max(fitting, key=lambda record: sum(size for _key, size in record.blobs.values()), default=None)
 
     def work_file(self, archive: str, chunk_size: int, record: SpaceRecord | None = None) -> WorkFile:
         """Open the work file of `record`, or a new one."""
@@ -238,10 +270,15 @@ class Workspace:
             if record is None:
                 record = self._new_record(archive, chunk_size, "partial")
                 journal.space(record)
-        return WorkFile(self.path, record, journal)
+            work = WorkFile(self.path, record, journal)
+            self._work.append(work)
+        return work
 
     def salvage(self, record: SpaceRecord, start: int) -> None:
-        """Copy what lies in the work file of `record` from `start` on out of the way: its place is needed."""
+        """Copy what lies in the work file of `record` from `start` on out of the way: its place is needed.
+
+        Afterwards no run takes what lies there for a blob, whatever becomes of this one.
+        """
         doomed = {offset: blob for offset, blob in record.blobs.items() if offset >= start}
         if not doomed:
             return
@@ -249,7 +286,8 @@ class Workspace:
             journal = self.begin()
             rescue = self._new_record(record.archive, 0, "salvage")
             journal.space(rescue)
-        source, target, blobs = WorkSpace(self.path, record), WorkSpace(self.path, rescue), BlobMap()
+        source, target = WorkSpace(self.path, record, writable=False), WorkSpace(self.path, rescue)
+        blobs = BlobMap()
         buffer = memoryview(bytearray(1024 * 1024))
         for offset, (key, size) in sorted(doomed.items()):
             for view in source.chunks(offset, size, buffer):
@@ -257,19 +295,25 @@ class Workspace:
                 target.planned += len(view)
             blobs.put(key, target.planned - size, size)
             journal.blob(rescue.number, target.planned - size, size, key)
-            del record.blobs[offset]
         source.close()
+        target.sync()
+        self.give_up(record, start)
         self.donors.add(target, blobs)
 
+    def give_up(self, record: SpaceRecord, start: int) -> None:
+        """What lies in the work file of `record` from `start` on is about to be written over."""
+        record.cut(start)
+        self.begin().cut(record.number, start)
+
     def _new_record(self, archive: str, chunk_size: int, kind: str) -> SpaceRecord:
-        number = max(self._journaled.spaces, default=0) + 1
+        number = max([*self._journaled.spaces, *self._taken_numbers()], default=0) + 1
         record = SpaceRecord(number, archive, f".{kind}-{number}", chunk_size)
         self._journaled.spaces[number] = record
         return record
 
     def finish(self, work: Iterable[WorkFile], kept: Iterable[ArchiveSummary], delivery: Iterable[bytes]) -> None:
         """Make the bundle visible: `work` files and `kept` archives under their names, `delivery` last of all."""
-        self.begin()
+        journal, work = self.begin(), list(work)
         with open(self.path / _DRAFT, "wb") as draft:
             draft.writelines(delivery)
             draft.flush()
@@ -278,8 +322,10 @@ class Workspace:
             for part in reversed(archive.parts):
                 os.replace(self.path / (part.name + PREVIOUS), self.path / part.name)
         for file in work:
-            for path in reversed(file.space.paths):
-                os.replace(path, self.path / path.name[: -len(file.space.record.suffix)])
+            set_final(self._journaled, file.space.record)
+            journal.final(file.space.record.number)
+            for number in reversed(range(len(file.space.paths))):
+                os.replace(file.space.paths[number], file.space.final_path(number))
         sync_directory(self.path)
         os.replace(self.path / _DRAFT, self.path / DELIVERY_NAME)
         sync_directory(self.path)
@@ -290,12 +336,21 @@ class Workspace:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+        self._sweep()
+
+    def _sweep(self) -> None:
         for path in self.leftovers:
             path.unlink()
+
+    def _taken_numbers(self) -> list[int]:
+        return [int(name.rpartition("-")[2]) for name in self._names() if _WORK_FILE.fullmatch(name)]
 
     def close(self) -> None:
         """Let go of files and lock; what was written stays, resumable."""
         self.donors.close()
+        for file in self._work:
+            file.space.close()
+        self._work.clear()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -313,10 +368,25 @@ class Workspace:
         return sorted((name, stats.st_size, stats.st_mtime_ns) for name, stats in entries)
 
 
-def _lies_there(space: WorkSpace, offset: int, size: int) -> bool:
-    """Whether the files of `space` are long enough to hold the blob."""
+def _is_previous(name: str, names: Collection[str]) -> bool:
+    """Whether `name` is a part that a run has set aside: as long as its journal is there, only a run makes such names."""
+    return JOURNAL_NAME in names and name.endswith(PREVIOUS) and parse_part_name(name[: -len(PREVIOUS)]) is not None
+
+
+def _lengths(space: WorkSpace) -> list[int]:
+    """Bytes of the parts of `space`, up to the first one that is not there."""
+    lengths: list[int] = []
+    while (path := space.path(len(lengths))).exists():
+        lengths.append(path.stat().st_size)
+        if not space.record.chunk_size:
+            break
+    return lengths
+
+
+def _lies_there(space: WorkSpace, lengths: list[int], offset: int, size: int) -> bool:
+    """Whether the parts of `space` are long enough to hold the blob."""
     return all(
-        space.path(number).exists() and space.path(number).stat().st_size >= inside + length
+        number < len(lengths) and lengths[number] >= inside + length
         for number, inside, length in space.pieces(offset, size)
     )
 

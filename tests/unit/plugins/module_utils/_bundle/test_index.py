@@ -68,7 +68,11 @@ def test_layouts_with_their_images(tmp_path: Path, chunk: int) -> None:
         ("security.tar", ["security/trivy-db/"], ["security/trivy-db"]),
         ("security.tar", ["security/trivy-db/", "modules/console/"], ["security/trivy-db", "modules/console"]),
         ("module-console.tar", ["", "release/"], ["modules/console", "modules/console/release"]),
-        ("module-console.tar", ["modules/console/", "modules/console/release/"], ["modules/console", "modules/console/release"]),
+        (
+            "module-console.tar",
+            ["modules/console/", "modules/console/release/"],
+            ["modules/console", "modules/console/release"],
+        ),
         ("module-console.tar", ["./modules/console/"], ["modules/console"]),
         ("module-console.tar", ["./", "./release/"], ["modules/console", "modules/console/release"]),
         ("module-a.tar", ["modules/a-b/"], ["modules/a/modules/a-b"]),

@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.errors import BundleDamaged
-from ansible_collections.dkp.airgap.plugins.module_utils._bundle.layout import MARKER, TaggedImage, parse_index, render_index
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.layout import (
+    MARKER,
+    TaggedImage,
+    parse_index,
+    render_index,
+)
 
 HEX = "d6353628d3169ce3195597b3288c91dfa74f077be628ca3a4985202fe055a78f"
 OTHER = "1" * 64
@@ -72,7 +77,9 @@ def test_rows_are_sorted_by_reference_name() -> None:
 
 
 def test_artifacts_and_indexes_are_described_as_d8_does() -> None:
-    database, plugin = json.loads(rendered(image("2", artifact="application/x"), image("9", media_type=INDEX)))["manifests"]
+    database, plugin = json.loads(rendered(image("2", artifact="application/x"), image("9", media_type=INDEX)))[
+        "manifests"
+    ]
     assert list(database) == ["mediaType", "size", "digest", "annotations", "platform", "artifactType"]
     assert "platform" not in plugin
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.directory import archives_in, archives_of
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.errors import BundleDamaged
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.parts import (
@@ -22,6 +20,8 @@ from ansible_collections.dkp.airgap.plugins.module_utils._bundle.parts import (
     part_sizes,
 )
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
+from hypothesis import given
+from hypothesis import strategies as st
 
 DATA = bytes(range(256)) * 4
 

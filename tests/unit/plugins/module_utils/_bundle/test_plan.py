@@ -11,11 +11,11 @@ import io
 import json
 import tarfile
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle import tar
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.layout import MARKER, SHORT_TAG, TaggedImage, in_layout
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.plan import ArchivePlan
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 LAYOUTS = st.sampled_from(["", "install", "release-channel", "modules/console", "modules/" + "long" * 30 + "/extra/x"])
 CONTENT = st.one_of(st.binary(max_size=40), st.integers(0, 1100).map(lambda size: b"z" * size))
