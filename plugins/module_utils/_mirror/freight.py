@@ -75,8 +75,9 @@ def sort_freight(bundle: OpenBundle, root: RepositoryAddress, modules_path: str)
         name = "platform" if place.area == "platform" else f"{place.area} {place.name}".strip()
         path = tree.repository_of(layout.path, modules_path=modules_path)
         group = groups.setdefault(name, Group(name))
-        for image in layout.images.values():
-            _assign(group, place, Item(layout, image, root.child(path), path))
+        views = {tag: view for view in layout.views() for tag in view.images}  # of several that have a tag, the last
+        for tag, image in layout.images.items():
+            _assign(group, place, Item(views[tag], image, root.child(path), path))
     for group in groups.values():
         group.versions.sort(key=_version_order)
     return {name: groups[name] for name in sorted(groups)}

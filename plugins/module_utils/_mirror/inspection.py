@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +14,17 @@ from typing import Any
 
 from .._bundle.delivery import ArchiveSummary, DeliveredImage, Delivery, Part, parse
 from .._bundle.directory import DELIVERY_NAME, JOURNAL_NAME, ArchiveFiles, archives_of
-from .._bundle.errors import BundleDamaged
+from .._bundle.errors import BundleDamaged, BundleError
 from .._bundle.index import ArchiveIndex, scan
 from .._bundle.parts import parse_part_name
 from .._dkp.findings import Finding
 from .._oci import digest as digests
-from .._oci.errors import InvalidContent, InvalidInput
-from .bundle import JoinedLayout, OpenBundle, prove
+from .._oci.errors import InvalidInput
+from .bundle import JoinedLayout, OpenBundle, joined
 from .contents import content_of
 from .memory import HostMemory
-from .proofs import put_proof
+from .proofs import forget_proof
+from .proving import prove
 
 _COPY_AGAIN = "Copy the bundle again, or pull it again where it came from"
 _MOST_FINDINGS = 200
@@ -48,44 +50,45 @@ class Inspection:
             self.findings.append(Finding(identity, "error", subject, f"{subject}: {problem}", _COPY_AGAIN))
 
 
-def inspect(source: Path, memory: HostMemory, *, verify: str) -> Inspection:
+def inspect(source: Path, memory: HostMemory, stopping: threading.Event, *, verify: str) -> Inspection:
     """Look into the bundle at `source`, a directory or an archive.
 
     `verify` ``none`` reads the structure of the archives; ``size`` also compares them with delivery.json and looks for
-    every blob that a manifest names; ``digest`` reads and hashes all of it. Raises InvalidInput for what is no bundle.
+    every blob that a manifest names; ``digest`` reads and hashes all of it. Raises InvalidInput for what is no bundle,
+    Stopped.
     """
+    if not source.exists():
+        raise InvalidInput(f"src: {source} does not exist")
     found = Inspection()
     delivery = _delivery(source, found)
     archives = list(_open_archives(source, delivery, found, compare=verify != "none"))
-    bundle = OpenBundle(archives, _joined(archives), [delivery] if delivery else [], [])
+    bundle = OpenBundle(archives, joined(archives), [], [])
     try:
-        _describe(bundle, delivery, found)
+        _describe(bundle, delivery if source.is_dir() else None, found)
         if verify != "none":
             _compare_images(bundle, delivery, found)
             _look_for_blobs(bundle, found)
         if verify == "digest":
-            _read_everything(bundle, memory, found)
+            _read_everything(bundle, memory, stopping, found)
     finally:
         bundle.close()
     return found
 
 
 def _delivery(source: Path, found: Inspection) -> Delivery | None:
-    if not source.exists():
-        raise InvalidInput(f"src: {source} does not exist")
-    if not source.is_dir():
-        return None
-    path = source / DELIVERY_NAME
-    if path.exists():
+    """The delivery.json of the directory; for a single archive the one that lies beside it."""
+    directory = source if source.is_dir() else source.parent
+    path = directory / DELIVERY_NAME
+    if path.is_file():
         try:
             return parse(path.read_bytes(), DELIVERY_NAME)
         except BundleDamaged as error:
             found.damage(error.archive, error.problem)
             return None
-    if (source / JOURNAL_NAME).exists():
-        message = f"{source}: the bundle is unfinished; a pull into it was interrupted"
+    if (directory / JOURNAL_NAME).exists():
+        message = f"{directory}: the bundle is unfinished; a pull into it was interrupted"
         found.findings.append(
-            Finding("unfinished", "error", str(source), message, "Run the pull again until it succeeds")
+            Finding("unfinished", "error", str(directory), message, "Run the pull again until it succeeds")
         )
     return None
 
@@ -94,36 +97,56 @@ def _open_archives(
     source: Path, delivery: Delivery | None, found: Inspection, *, compare: bool
 ) -> Iterator[tuple[ArchiveFiles, ArchiveIndex]]:
     """The archives whose structure can be read; of the others and of missing ones it says what is wrong."""
-    listed = {archive.name: archive for archive in delivery.archives} if delivery else {}
     first_parts = _first_parts(source)
+    listed = {archive.name: archive for archive in delivery.archives} if delivery else {}
+    if not source.is_dir():
+        listed = {name: archive for name, archive in listed.items() if name in first_parts}
     if not first_parts and not listed and found.ok:
         raise InvalidInput(f"src: {source} holds no archive (*.tar or *.tar.NNNN.chunk)")
+    directory = source if source.is_dir() else source.parent
     for name in sorted({*first_parts, *listed}):
-        if listed and name not in listed:
+        summary = listed.get(name)
+        if listed and summary is None:
             message = f"{name} is not part of the delivery beside it; it is left out"
             found.findings.append(Finding("not_delivered", "warning", name, message, "Remove it if it is an old one"))
-            continue
-        summary = listed.get(name)
-        complete = summary is None or not compare or _compare_parts(source, summary, found)
-        if summary is not None and (not complete or name not in first_parts):
+        elif summary is not None:
             found.archives.append(summary)
-            if complete:
-                found.damage(name, "is missing")
-            continue
-        try:
-            files = archives_of([first_parts[name]])[0]
-            index = scan(name, files.open())
-        except BundleDamaged as error:
-            found.damage(name, error.problem)
-            continue
-        found.archives.append(summary or _summary(files, index))
-        for warning in index.warnings:
-            found.findings.append(Finding("archive", "warning", name, warning, "d8 leaves it out as well"))
-        yield files, index
+            files = ArchiveFiles(name, tuple(directory / part.name for part in summary.parts))
+            if _parts_are_there(directory, summary, found, compare=compare):
+                yield from _open(files, found)
+        else:
+            yield from _open_undescribed(first_parts[name], name, found)
+
+
+def _open_undescribed(first_part: Path, name: str, found: Inspection) -> Iterator[tuple[ArchiveFiles, ArchiveIndex]]:
+    """An archive that no delivery.json describes: its files are found by their names."""
+    try:
+        files = archives_of([first_part])[0]
+    except BundleDamaged as error:
+        found.damage(name, error.problem)
+        return
+    for opened in _open(files, found):
+        found.archives.append(_summary(*opened))
+        yield opened
+
+
+def _open(files: ArchiveFiles, found: Inspection) -> Iterator[tuple[ArchiveFiles, ArchiveIndex]]:
+    """The archive, if its structure can be read."""
+    try:
+        index = scan(files.name, files.open())
+    except BundleDamaged as error:
+        found.damage(files.name, error.problem)
+        return
+    except OSError as error:
+        found.damage(files.name, f"cannot be read: {error.strerror or error}")
+        return
+    for warning in index.warnings:
+        found.findings.append(Finding("archive", "warning", files.name, warning, "d8 leaves it out as well"))
+    yield files, index
 
 
 def _first_parts(source: Path) -> dict[str, Path]:
-    """One existing file by name of the archive."""
+    """One existing file by name of the archive; a plain archive hides chunks of the same name, as for d8."""
     if source.is_dir():
         paths = sorted((path for path in source.iterdir() if path.is_file() and not path.is_symlink()), reverse=True)
     else:
@@ -134,15 +157,15 @@ def _first_parts(source: Path) -> dict[str, Path]:
     return {parsed[0]: path for parsed, path in named if parsed is not None}
 
 
-def _compare_parts(directory: Path, archive: ArchiveSummary, found: Inspection) -> bool:
-    """Whether all files of the archive are there with the sizes that delivery.json says."""
+def _parts_are_there(directory: Path, archive: ArchiveSummary, found: Inspection, *, compare: bool) -> bool:
+    """Whether all files of the archive are there, and (`compare`) have the sizes that delivery.json says."""
     complete = True
     for part in archive.parts:
         path = directory / part.name
         size = path.stat().st_size if path.is_file() else None
-        if size != part.bytes:
+        if size is None or (compare and size != part.bytes):
             complete = False
-            is_there = f"has {size} bytes, {DELIVERY_NAME} says {part.bytes}" if size is not None else "is missing"
+            is_there = "is missing" if size is None else f"has {size} bytes, {DELIVERY_NAME} says {part.bytes}"
             found.damage(archive.name, f"{part.name} {is_there}")
     return complete
 
@@ -153,16 +176,6 @@ def _summary(files: ArchiveFiles, index: ArchiveIndex) -> ArchiveSummary:
     blobs = sum(len(layout.blobs) for layout in index.layouts.values())
     parts = tuple(Part(path.name, path.stat().st_size, "") for path in files.paths)
     return ArchiveSummary(files.name, index.space.size, manifests, max(blobs - manifests, 0), parts)
-
-
-def _joined(archives: Iterable[tuple[ArchiveFiles, ArchiveIndex]]) -> dict[str, JoinedLayout]:
-    layouts: dict[str, JoinedLayout] = {}
-    for _files, archive in archives:
-        for path, layout in archive.layouts.items():
-            joined = layouts.setdefault(path, JoinedLayout(path))
-            joined.sources.append((archive, layout))
-            joined.images.update({image.short_tag: image for image in layout.images})
-    return layouts
 
 
 def _describe(bundle: OpenBundle, delivery: Delivery | None, found: Inspection) -> None:
@@ -197,14 +210,14 @@ def _compare_images(bundle: OpenBundle, delivery: Delivery | None, found: Inspec
             held = f"it has {there.digest}" if there else "it is not there"
             name = f"{image.repository or 'the root'}:{image.tag}"
             found.damage(
-                layout.sources[-1][0].name, f"{name} must be {image.digest} as {DELIVERY_NAME} says, but {held}"
+                layout.sources[0][0].name, f"{name} must be {image.digest} as {DELIVERY_NAME} says, but {held}"
             )
 
 
 def _look_for_blobs(bundle: OpenBundle, found: Inspection) -> None:
     """Every manifest's config and layers have to be there with their sizes."""
-    for path, layout in sorted(bundle.layouts.items()):
-        archive = layout.sources[-1][0].name
+    for _path, layout in sorted(bundle.layouts.items()):
+        archive = layout.sources[0][0].name
         pending = [(image.key, image.size) for image in layout.images.values()]
         seen: set[bytes] = set()
         while pending:
@@ -218,32 +231,28 @@ def _look_for_blobs(bundle: OpenBundle, found: Inspection) -> None:
                 found.damage(error.archive, error.problem)
                 continue
             pending += [(digests.to_key(child.digest), child.size) for child in manifest.children]
-            for blob in manifest.blobs():
-                blob_key = digests.to_key(blob.digest)
-                if blob_key not in seen:
-                    seen.add(blob_key)
-                    place = layout.find(blob_key)
-                    if place is None or place.size != blob.size:
-                        held = f"has {place.size} bytes, its manifest says {blob.size}" if place else "is missing"
-                        found.damage(archive, f"layout {path or 'at the root'}: blob {blob.digest} {held}")
+            needed = {digests.to_key(blob.digest): blob.size for blob in manifest.blobs()}
+            for blob in needed.keys() - seen:
+                place = layout.find(blob)
+                if place is None:
+                    found.damage(archive, f"{layout.where}: blob sha256:{blob.hex()} is missing")
+                elif place.size != needed[blob]:
+                    sizes = f"has {place.size} bytes, its manifest says {needed[blob]}"
+                    found.damage(place.archive, f"{layout.where}: blob sha256:{blob.hex()} {sizes}")
+            seen |= needed.keys()
 
 
-def _read_everything(bundle: OpenBundle, memory: HostMemory, found: Inspection) -> None:
-    """Hash layout by layout, so that damage in one archive does not hide that in another."""
-    forgetful = HostMemory(None)  # a part of an archive is no proof of it
-    for path, layout in sorted(bundle.layouts.items()):
-        archives = [(files, index) for files, index in bundle.archives if path in index.layouts]
+def _read_everything(bundle: OpenBundle, memory: HostMemory, stopping: threading.Event, found: Inspection) -> None:
+    """Hash archive by archive, so that damage in one does not hide that in another."""
+    for opened in bundle.archives:
         try:
-            prove(OpenBundle(archives, {path: layout}, [], []), forgetful, always=True)
-        except (BundleDamaged, InvalidContent) as error:
-            known = {finding.message for finding in found.findings}
-            if str(error) not in known:
-                archive = error.archive if isinstance(error, BundleDamaged) else archives[-1][0].name
-                found.damage(archive, error.problem if isinstance(error, BundleDamaged) else str(error))
-    damaged = {finding.subject for finding in found.findings}
-    for files, index in bundle.archives:
-        if index.name not in damaged:
-            put_proof(memory, files.paths)
+            prove(OpenBundle([opened], bundle.layouts, [], []), memory, always=True, stopping=stopping)
+        except BundleDamaged as error:
+            forget_proof(memory, opened[0].paths)
+            if str(error) not in {finding.message for finding in found.findings}:
+                found.damage(error.archive, error.problem)
+        except BundleError as error:
+            found.damage(opened[0].name, str(error))
 
 
 def archives_as_dicts(archives: Iterable[ArchiveSummary]) -> list[dict[str, Any]]:

@@ -28,6 +28,11 @@ class HostMemory:
         self._directory = directory
         self._read_only = read_only
 
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a place for memories at all."""
+        return self._directory is not None
+
     def get(self, kind: str, name: str) -> Any:
         """What was put under `kind` and `name`; None if nothing, or if it cannot be read."""
         if self._directory is None:

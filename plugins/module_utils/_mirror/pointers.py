@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 
 from .._bundle.parts import SpaceReader
 from .._dkp import release as releases
@@ -25,6 +27,10 @@ from .reading import ImageReader
 from .target import Target
 
 DANGLING = "dangling"
+_RFC3339 = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
+    r"(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _FILES = frozenset({releases.VERSION_FILE})
 
 
@@ -45,16 +51,26 @@ class Verdict:
 
 
 class Judge:
-    """Compares the pointers of a bundle with those of the target."""
+    """Compares the pointers of a bundle with those of the target, as it is when this is made or, `fresh`, asked."""
 
-    def __init__(self, target: Target, reader: ImageReader, groups: dict[str, Group], *, allow_downgrade: bool) -> None:
-        self._target = target
+    def __init__(
+        self,
+        target: Target,
+        reader: ImageReader,
+        groups: dict[str, Group],
+        *,
+        allow_downgrade: bool,
+        fresh: bool = False,
+    ) -> None:
+        self._ask = target.fresh_digest if fresh else target.digest
+        self._root = target.registry.address
         self._reader = reader
         self._groups = groups
         self._allow_downgrade = allow_downgrade
 
-    def judge(self, item: Item, group: str, before: str | None) -> Verdict:
-        """Judge one pointer whose tag points at `before` in the target (None: it does not exist)."""
+    def judge(self, item: Item, group: str) -> Verdict:
+        """Judge one pointer. Raises RegistryError; BundleDamaged for a pointer that says nothing."""
+        before = self._ask(item.repository, item.tag)
         if before == item.image.digest:
             return Verdict(item, group, before)
         place = tree.place_of(item.layout.path)
@@ -99,7 +115,7 @@ class Judge:
     def _will_have(self, path: str, tag: str, group: str) -> bool:
         if any(item.path == path and item.tag == tag for item in self._groups[group].versions):
             return True
-        return self._target.digest(self._target.registry.address.child(path), tag) is not None
+        return self._ask(self._root.child(path), tag) is not None
 
     def _target_version(self, item: Item) -> Version | None:
         """What the target's pointer says; None where it is no release image."""
@@ -116,12 +132,47 @@ class Judge:
         except NotFound:
             return None
         mine = item.layout.manifest(item.image.key, item.image.size)
-        if mine.created and there.created and mine.created < there.created:
+        made, newest = _moment(mine.created), _moment(there.created)
+        if made is not None and newest is not None and made < newest:
             return (
                 f"{item.path}:{item.tag} was made at {there.created} in the registry, the bundle's is older "
                 f"({mine.created}); set allow_downgrade: true if that is meant"
             )
         return None
+
+
+def follow_releases(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Channels of old bundles in other repositories of the platform share the fate of `release-channel` (§5.9)."""
+    judged = list(verdicts)
+    withheld = {
+        verdict.item.tag: verdict.withheld
+        for verdict in judged
+        if verdict.item.path == tree.RELEASE_CHANNEL and verdict.withheld is not None
+    }
+    return [
+        replace(verdict, withheld=_withheld_too(verdict.item, withheld[verdict.item.tag]))
+        if verdict.group == "platform" and verdict.withheld is None and verdict.item.tag in withheld
+        else verdict
+        for verdict in judged
+    ]
+
+
+def _withheld_too(item: Item, finding: Finding) -> Finding:
+    name = f"{item.path or item.repository}:{item.tag}"
+    return Finding(DANGLING, "warning", name, f"{name} is not written, because {finding.subject} is not", finding.hint)
+
+
+def _moment(text: str | None) -> tuple[datetime, str] | None:
+    """A time of RFC 3339 as something to compare: whole seconds in UTC, and the digits of the fraction."""
+    match = _RFC3339.fullmatch(text or "")
+    if match is None:
+        return None
+    offset = match["offset"].upper().replace("Z", "+00:00")
+    try:
+        whole = datetime.fromisoformat(f"{match['date']}T{match['time']}{offset}")
+    except ValueError:
+        return None
+    return whole.astimezone(timezone.utc), (match["fraction"] or "").rstrip("0")
 
 
 def bundle_files(layout: JoinedLayout, manifest: Manifest, wanted: frozenset[str]) -> dict[str, bytes]:

@@ -23,21 +23,26 @@ def remember_proof(memory: HostMemory, directory: Path, archives: Iterable[Archi
         put_proof(memory, [directory / part.name for part in archive.parts])
 
 
-def put_proof(memory: HostMemory, paths: Sequence[Path]) -> None:
-    """Remember that the archive consisting of `paths` is proven."""
-    memory.put(_KIND, _name(paths), _identity(paths))
+def put_proof(memory: HostMemory, paths: Sequence[Path], identity: list[Any] | None = None) -> None:
+    """Remember that the archive consisting of `paths` is proven, as it was when its `identity` was taken (now)."""
+    memory.put(_KIND, _name(paths), identity_of(paths) if identity is None else identity)
+
+
+def forget_proof(memory: HostMemory, paths: Sequence[Path]) -> None:
+    """The archive has turned out to be damaged."""
+    memory.forget(_KIND, _name(paths))
 
 
 def is_proven(memory: HostMemory, paths: Sequence[Path]) -> bool:
     """Whether this host has proven just these files, unchanged since."""
-    return bool(paths) and memory.get(_KIND, _name(paths)) == _identity(paths)
+    return bool(paths) and memory.get(_KIND, _name(paths)) == identity_of(paths)
 
 
 def _name(paths: Sequence[Path]) -> str:
     return "\n".join(str(path.resolve()) for path in paths)
 
 
-def _identity(paths: Sequence[Path]) -> list[Any]:
+def identity_of(paths: Sequence[Path]) -> list[Any]:
     """Machine, and of each file device, inode, size, mtime and ctime: what changes when the bytes might have."""
     identity: list[Any] = [machine()]
     for path in paths:

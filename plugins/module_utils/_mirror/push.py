@@ -7,30 +7,36 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from .._bundle.donors import Donors
-from .._dkp import tree
-from .._dkp.channels import KNOWN_CHANNELS, is_channel, lowest_risk_first
+from .._bundle.errors import BundleDamaged
+from .._dkp.channels import KNOWN_CHANNELS, is_channel
 from .._dkp.findings import Finding
 from .._oci.errors import AirgapError, InvalidInput
 from .._registry.client import Registry
-from .bundle import OpenBundle, open_bundle, prove
+from .._registry.errors import RegistryError
+from .bundle import OpenBundle, open_bundle
 from .freight import Group, Item, discovery_image, is_component_tag, sort_freight
 from .memory import HostMemory
-from .pointers import Judge, Verdict, restrict_channels
+from .outcome import PushResult, TagChange, named, refused
+from .pointers import Judge, Verdict, follow_releases, restrict_channels
+from .proofs import forget_proof
+from .proving import prove
+from .publishing import CatalogueName, catalogue_names, phases
 from .reading import ImageReader
 from .stages import Lane, Stages
-from .target import Target
-from .uploads import Tally, Uploads
+from .target import Target, is_refusal
+from .unfinished import UnfinishedPushes
+from .uploads import Uploads
 
-_MARK = "pushes"
-_NAMED = 5
+__all__ = ["PushRequest", "PushResult", "TagChange", "push"]
+Tag = tuple[str, str]
+"""Repository and tag."""
 
 
 @dataclass(frozen=True)
@@ -47,33 +53,6 @@ class PushRequest:
     check_mode: bool = False
 
 
-@dataclass(frozen=True)
-class TagChange:
-    """A tag before and after; `repository` below the root."""
-
-    repository: str
-    tag: str
-    before: str | None
-    after: str | None
-
-    def as_dict(self) -> dict[str, str | None]:
-        return {"repository": self.repository, "tag": self.tag, "before": self.before, "after": self.after}
-
-
-@dataclass(frozen=True)
-class PushResult:
-    """What came of it; in check mode, what would."""
-
-    changed: bool
-    uploaded: Tally
-    mounted: Tally
-    present: Tally
-    tags: tuple[TagChange, ...]
-    other_tags_written: int
-    other_tags_present: int
-    findings: tuple[Finding, ...]
-
-
 def push(request: PushRequest, registry: Registry, memory: HostMemory, stopping: threading.Event) -> PushResult:
     """Bring a bundle into the registry.
 
@@ -83,12 +62,14 @@ def push(request: PushRequest, registry: Registry, memory: HostMemory, stopping:
     bundle = open_bundle(request.sources)
     reader = ImageReader(registry, Donors(), memory)
     try:
-        prove(bundle, memory, always=request.verify_always)
+        prove(bundle, memory, always=request.verify_always, stopping=stopping)
         with ThreadPoolExecutor(registry.ceiling, thread_name_prefix="ask") as pool:
-            return _Push(request, registry, memory, stopping, bundle, reader, pool).run()
-    except BaseException:
-        stopping.set()
-        raise
+            try:
+                return _Push(request, registry, memory, stopping, bundle, reader, pool).run()
+            except BaseException:
+                stopping.set()  # before the pool waits for its threads: what still waits or retries ends now
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     finally:
         reader.close()
         bundle.close()
@@ -111,43 +92,45 @@ class _Push:
         self._registry = registry
         self._memory = memory
         self._stopping = stopping
+        self._bundle = bundle
+        self._reader = reader
         self._pool = pool
         self._root = registry.address
         self._groups = sort_freight(bundle, registry.address, request.modules_path)
+        self._names = catalogue_names(self._groups.values(), registry.address, request.modules_path)
         self._target = Target(registry, pool)
-        self._judge = Judge(self._target, reader, self._groups, allow_downgrade=request.allow_downgrade)
         self._findings = [
             Finding("bundle", "warning", "bundle", warning, "Pull the bundle again if that is not meant")
             for warning in bundle.warnings
         ]
-        self._mark = f"{registry.address}"
-        probe = memory.get(_MARK, self._mark) is not None
-        self._uploads = Uploads(registry, self._target, probe=probe, dry=request.check_mode)
-        self._written: set[tuple[str, str]] = set()
-        self._before: dict[tuple[str, str], str | None] = {}
+        self._unfinished = UnfinishedPushes(memory, registry.address, dry=request.check_mode)
+        self._uploads = Uploads(registry, self._target, may_hold=self._unfinished.may_have_left, dry=request.check_mode)
+        self._written: set[Tag] = set()
+        self._before: dict[Tag, str | None] = {}
 
     def run(self) -> PushResult:
         """Compare, send, publish; returns what changed."""
-        request = self._request
         self._check_channels()
-        discovery = self._discovery()
-        self._target.load(
-            {item.repository for group in self._groups.values() for item in group.items()} | {r for r, _t in discovery}
-        )
+        self._target.load({item.repository for item in self._items()} | {name.repository for name in self._names})
         absent = self._compare()
-        verdicts = self._judge_pointers() if request.publish != "content" else []
-        if request.publish == "pointers":
+        verdicts = [] if self._request.publish == "content" else self._judge({})
+        if self._request.publish == "pointers":
             self._refuse_incomplete(absent, verdicts)
+        if not self._request.repair:
+            self._note_present(absent)
         failures: dict[str, AirgapError] = {}
-        if absent and request.publish != "pointers":
+        if self._request.publish != "pointers":
             failures = self._send(absent)
-        if request.publish != "content":
-            failures.update(self._publish(verdicts, discovery, failures))
-        if not request.check_mode:
-            self._memory.forget(_MARK, self._mark)
+        if self._request.publish != "content":
+            verdicts = self._publish(verdicts, failures)
         if failures:
-            raise self._failed(failures)
-        return self._result(verdicts, discovery, absent)
+            self._forget_proofs(failures)
+            raise refused(failures, parts=len(self._groups), target=str(self._root))
+        return self._result(absent)
+
+    def _items(self) -> Iterator[Item]:
+        for group in self._groups.values():
+            yield from group.items()
 
     def _check_channels(self) -> None:
         there = {item.tag for group in self._groups.values() for item in group.pointers if is_channel(item.tag)}
@@ -156,50 +139,54 @@ class _Push:
             shown = ", ".join(name for name in KNOWN_CHANNELS if name in there) or "none"
             raise InvalidInput(f"channels: the bundle does not have {', '.join(unknown)}; it has {shown}")
 
-    def _discovery(self) -> list[tuple[str, str]]:
-        """Repository and tag of every name that a catalogue must list for the bundle's content to be seen."""
-        wanted = []
-        for group in self._groups.values():
-            place = tree.place_of(next(group.items()).layout.path) if any(True for _item in group.items()) else None
-            if place is not None and place.area in ("module", "package", "plugin"):
-                areas = {"module": self._request.modules_path, "package": tree.PACKAGES, "plugin": tree.PLUGINS}
-                wanted.append((self._root.child(areas[place.area]), place.name))
-        return wanted
-
-    def _compare(self) -> set[tuple[str, str]]:
-        """Repository and tag of every image that is not there yet; digests are asked for where a list cannot tell."""
+    def _compare(self) -> set[Tag]:
+        """Every image that is not there yet; digests are asked for where a list cannot tell."""
         absent = set()
-        items = [item for group in self._groups.values() for item in group.items()]
         asked = []
-        for item in items:
+        for item in self._items():
             listed = self._target.lists(item.repository, item.tag)
             if listed is False:
                 absent.add((item.repository, item.tag))
-                self._before[item.repository, item.tag] = None
-            elif not (listed and is_component_tag(item.tag)):  # such a tag is a digest's name: being there is enough
-                asked.append(item)
+            elif self._request.repair or not (listed and is_component_tag(item.tag)):
+                asked.append(item)  # of the others the tag is the digest's name: being there is enough
         for item, digest in zip(asked, self._target.digests((item.repository, item.tag) for item in asked)):
             self._before[item.repository, item.tag] = digest
             if digest != item.image.digest:
                 absent.add((item.repository, item.tag))
         return absent
 
-    def _judge_pointers(self, *, fresh: bool = False) -> list[Verdict]:
-        """Every pointer's verdict. Raises AirgapError naming all that would go back."""
-        pointers = restrict_channels(self._groups.values(), self._request.channels)
-        ask = self._target.fresh_digest if fresh else self._target.digest
-        befores = list(self._pool.map(lambda pointer: ask(pointer[0].repository, pointer[0].tag), pointers))
-        verdicts = list(
-            self._pool.map(lambda pair: self._judge.judge(pair[0][0], pair[0][1], pair[1]), zip(pointers, befores))
+    def _judge(self, failures: dict[str, AirgapError], *, fresh: bool = False) -> list[Verdict]:
+        """Every pointer's verdict; `fresh`: on the values of this moment, and groups that cannot be asked have failed.
+
+        Raises AirgapError naming all that would go back.
+        """
+        judge = Judge(
+            self._target,
+            self._reader,
+            self._groups,
+            allow_downgrade=self._request.allow_downgrade,
+            fresh=fresh,
         )
+        pointers = restrict_channels(self._groups.values(), self._request.channels)
+        futures = [(group, self._pool.submit(judge.judge, item, group)) for item, group in pointers]
+        verdicts = []
+        for group, future in futures:
+            try:
+                verdicts.append(future.result())
+            except RegistryError as error:
+                if not fresh or not is_refusal(error):
+                    raise
+                failures.setdefault(group, error)
         refusals = [verdict.refusal for verdict in verdicts if verdict.refusal]
         if refusals:
-            raise AirgapError("; ".join(refusals), refused=refusals)
-        return verdicts
+            also = "".join(f"; {name}: {error}" for name, error in sorted(failures.items()))
+            raise AirgapError("; ".join(refusals) + also, refused=refusals)
+        return follow_releases(verdicts)
 
-    def _refuse_incomplete(self, absent: set[tuple[str, str]], verdicts: Iterable[Verdict]) -> None:
+    def _refuse_incomplete(self, absent: set[Tag], verdicts: Iterable[Verdict]) -> None:
         """`publish: pointers` writes nothing when content of a group whose pointers it would write is not there."""
         groups = {verdict.group for verdict in verdicts if verdict.write}
+        groups.update(name.group for name in self._new_names())
         missing = [
             f"{item.repository}:{item.tag}"
             for name in sorted(groups)
@@ -207,20 +194,30 @@ class _Push:
             if (item.repository, item.tag) in absent
         ]
         if missing:
-            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             raise AirgapError(
-                f"publish: pointers was asked for and the registry lacks {', '.join(missing[:_NAMED])}{more}, which they need; "
+                f"publish: pointers was asked for, and the registry lacks {named(missing)}, which they need; "
                 "push with publish: content first",
-                missing=missing,
+                missing=missing[:1000],
             )
 
-    def _send(self, absent: set[tuple[str, str]]) -> dict[str, AirgapError]:
-        if not self._request.check_mode:
-            self._memory.put(_MARK, self._mark, {})
-        lanes = [self._lane(group, absent) for group in self._groups.values()]
-        return Stages(self._registry, self._stopping).run(lanes)
+    def _note_present(self, absent: set[Tag]) -> None:
+        for item in self._items():
+            if (item.repository, item.tag) not in absent:
+                self._uploads.note_present(item.repository, item.layout.manifest(item.image.key, item.image.size))
 
-    def _lane(self, group: Group, absent: set[tuple[str, str]]) -> Lane:
+    def _send(self, absent: set[Tag]) -> dict[str, AirgapError]:
+        lanes = [self._lane(group, absent) for group in self._groups.values()]
+        if not any(any(lane.stages) for lane in lanes):
+            return {}
+        repositories = {group.name: {item.repository for item in group.items()} for group in self._groups.values()}
+        self._unfinished.begin(set().union(*repositories.values()))
+        failures = Stages(self._registry, self._stopping).run(lanes)
+        self._unfinished.end(set().union(*(repositories[name] for name in failures)))
+        return failures
+
+    def _lane(self, group: Group, absent: set[Tag]) -> Lane:
+        """Content, then installers, then versions one after another; large blobs of the later ones start early."""
+
         def wanted(items: Iterable[Item]) -> list[Item]:
             return [item for item in items if (item.repository, item.tag) in absent]
 
@@ -229,8 +226,12 @@ class _Push:
             here = [item for item in group.items() if (item.repository, item.tag) not in absent]
             lane.stages.append([partial(self._uploads.put_blobs, item, check=True) for item in here])
         content, unordered, versions = wanted(group.content), wanted(group.unordered), wanted(group.versions)
-        lane.stages.append([partial(self._put_image, item) for item in content])
-        lane.stages.append([partial(self._uploads.put_blobs, item) for item in (*unordered, *versions)])
+        lane.stages.append(
+            [
+                *(partial(self._put_image, item) for item in content),
+                *(partial(self._uploads.put_blobs, item) for item in (*unordered, *versions)),
+            ]
+        )
         lane.stages.append([partial(self._put_manifest, item) for item in unordered])
         lane.stages.extend([partial(self._put_manifest, item)] for item in versions)
         return lane
@@ -240,75 +241,57 @@ class _Push:
         self._put_manifest(item)
 
     def _put_manifest(self, item: Item) -> None:
-        if not self._request.check_mode:
-            self._uploads.put_manifest(item)
+        self._uploads.put_manifest(item)
         self._written.add((item.repository, item.tag))
 
-    def _publish(
-        self, verdicts: list[Verdict], discovery: list[tuple[str, str]], failures: dict[str, AirgapError]
-    ) -> dict[str, AirgapError]:
-        """Write the pointers, on fresh values: modules', catalogue names, databases, the platform's from the lowest risk."""
+    def _publish(self, verdicts: list[Verdict], failures: dict[str, AirgapError]) -> list[Verdict]:
+        """Write the pointers, judged on fresh values when content was sent since; adds to `failures`."""
         sent = bool(self._written) and not self._request.check_mode
         if sent and any(verdict.write for verdict in verdicts):
-            verdicts[:] = self._judge_pointers(fresh=True)
+            verdicts = self._judge(failures, fresh=True)
+            self._before.update({(v.item.repository, v.item.tag): v.before for v in verdicts})
         self._findings += [verdict.withheld for verdict in verdicts if verdict.withheld is not None]
-        ready = [verdict for verdict in verdicts if verdict.write and verdict.group not in failures]
-        risk = {name: rank for rank, name in enumerate(lowest_risk_first(KNOWN_CHANNELS))}
-        platform = [verdict for verdict in ready if verdict.group == "platform"]
-        databases = [v for v in ready if tree.place_of(v.item.layout.path).area in ("security", "installer")]
-        others = [verdict for verdict in ready if verdict not in platform and verdict not in databases]
-        new_names = [(repository, tag) for repository, tag in discovery if self._target.digest(repository, tag) is None]
-        new_names = [
-            name for name in new_names if f"module {name[1]}" not in failures and f"package {name[1]}" not in failures
-        ]
-        lanes = [_lane_of("module channels", [partial(self._put_pointer, verdict) for verdict in others])]
-        lanes[0].stages.append([partial(self._put_discovery, repository, tag) for repository, tag in new_names])
-        lanes[0].stages.append([partial(self._put_pointer, verdict) for verdict in databases])
-        for verdict in sorted(platform, key=lambda verdict: (risk[verdict.item.tag], verdict.item.path)):
-            lanes[0].stages.append([partial(self._put_pointer, verdict)])
-        return Stages(self._registry, self._stopping).run(lanes)
+        ready = (verdict for verdict in verdicts if verdict.write)
+        for lanes in phases(ready, self._new_names(), lambda verdict: self._put_image(verdict.item), self._put_name):
+            able = [lane for lane in lanes if lane.name not in failures]
+            failures.update(Stages(self._registry, self._stopping).run(able) if able else {})
+        return verdicts
 
-    def _put_pointer(self, verdict: Verdict) -> None:
-        self._put_image(verdict.item)
+    def _new_names(self) -> list[CatalogueName]:
+        digests = self._target.digests((name.repository, name.tag) for name in self._names)
+        return [name for name, digest in zip(self._names, digests) if digest is None]
 
-    def _put_discovery(self, repository: str, tag: str) -> None:
+    def _put_name(self, name: CatalogueName) -> None:
         manifest, blobs = discovery_image()
-        self._uploads.put_small(repository, tag, manifest, blobs)
-        self._written.add((repository, tag))
+        self._uploads.put_small(name.repository, name.tag, manifest, blobs)
+        self._written.add((name.repository, name.tag))
 
-    def _failed(self, failures: dict[str, AirgapError]) -> AirgapError:
-        parts = [f"{name}: {error}" for name, error in sorted(failures.items())]
-        return AirgapError(
-            f"{len(failures)} of {len(self._groups)} parts of the bundle could not be pushed to {self._root}; their channels were not "
-            f"written, everything else is there. {' | '.join(parts)}. Mend that and run the push again: what was uploaded is not sent again",
-            failures={name: str(error) for name, error in failures.items()},
-        )
+    def _forget_proofs(self, failures: dict[str, AirgapError]) -> None:
+        """An archive that changed under its proof is read again by the next push."""
+        damaged = {error.archive for error in failures.values() if isinstance(error, BundleDamaged)}
+        for files, archive in self._bundle.archives:
+            if archive.name in damaged:
+                forget_proof(self._memory, files.paths)
 
-    def _result(
-        self, verdicts: Iterable[Verdict], discovery: list[tuple[str, str]], absent: set[tuple[str, str]]
-    ) -> PushResult:
+    def _result(self, absent: set[Tag]) -> PushResult:
         tags, other_written, other_present = [], 0, 0
-        for group in self._groups.values():
-            for item in group.items():
-                place = (item.repository, item.tag)
-                written = place in self._written
-                if place not in absent:
-                    self._uploads.count_present(item)
-                if item.is_technical:
-                    other_written += written
-                    other_present += not written and place not in absent
-                else:
-                    before = self._before.get(place)
-                    tags.append(TagChange(item.path, item.tag, before, item.image.digest if written else before))
-        names = discovery_image()[0].digest
-        for repository, tag in discovery:
-            before = None if (repository, tag) in self._written else self._target.digest(repository, tag)
-            path = repository[len(self._root.path) :].lstrip("/")
-            tags.append(TagChange(path, tag, before, names if (repository, tag) in self._written else before))
+        for item in self._items():
+            place = (item.repository, item.tag)
+            written = place in self._written
+            if item.is_technical:
+                other_written += written
+                other_present += not written and place not in absent
+            else:
+                before = self._before.get(place)
+                tags.append(TagChange(item.path, item.tag, before, item.image.digest if written else before))
+        manifest = discovery_image()[0]
+        for name in self._names:
+            written = (name.repository, name.tag) in self._written
+            before = self._target.digest(name.repository, name.tag)
+            tags.append(TagChange(name.path, name.tag, before, manifest.digest if written else before))
         uploads = self._uploads
-        changed = bool(self._written) or bool(uploads.uploaded.blobs)
         return PushResult(
-            changed,
+            bool(self._written) or bool(uploads.uploaded.blobs) or bool(uploads.children),
             uploads.uploaded,
             uploads.mounted,
             uploads.present,
@@ -317,7 +300,3 @@ class _Push:
             other_present,
             tuple(self._findings),
         )
-
-
-def _lane_of(name: str, steps: list[Callable[[], None]]) -> Lane:
-    return Lane(name, deque([steps]))

@@ -46,8 +46,12 @@ class Stages:
                 self._advance(lane)
         with ThreadPoolExecutor(self._registry.ceiling, thread_name_prefix="push") as pool:
             workers = [pool.submit(self._work, number) for number in range(self._registry.ceiling)]
-            for worker in workers:
-                worker.result()
+            try:
+                for worker in workers:
+                    worker.result()
+            except BaseException:
+                self._stopping.set()  # a signal, or a defect: the pool waits for all workers before it lets go
+                raise
         if self._stopping.is_set():
             raise Stopped("the push was stopped; run it again, what was uploaded is found and not sent again")
         return {lane.name: lane.failure for lane in lanes if lane.failure is not None}

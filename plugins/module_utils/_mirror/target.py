@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from .._registry.client import Registry
-from .._registry.errors import AccessDenied, NotFound, RegistryError
+from .._registry.errors import AccessDenied, NotFound, RegistryError, Throttled
 
 
 class Target:
@@ -25,7 +25,11 @@ class Target:
         self._lock = threading.Lock()
 
     def load(self, repositories: Iterable[str]) -> None:
-        """List the tags of each repository. Raises AccessDenied when every one is refused, and transport failures."""
+        """List the tags of each repository. Raises AccessDenied when every one is refused, and failures of the host.
+
+        One that does not list its tags is asked for each of them; what it refuses to tell counts as not there, and its
+        answer to the upload decides.
+        """
         names = sorted(set(repositories))
         denied: list[AccessDenied] = []
         for name, future in [(name, self._pool.submit(self._list, name, denied)) for name in names]:
@@ -38,13 +42,12 @@ class Target:
             return frozenset(self.registry.tags(repository))
         except NotFound:
             return frozenset()
-        except AccessDenied as error:
-            denied.append(error)
-            return None
         except RegistryError as error:
-            if error.status is None:
+            if isinstance(error, AccessDenied):
+                denied.append(error)
+            if not is_refusal(error):
                 raise
-            return None  # a registry without tag lists: each tag is asked for then, and that request's error counts
+            return None
 
     def is_empty(self, repository: str) -> bool:
         """Whether the repository is known to have no tag at all."""
@@ -64,7 +67,12 @@ class Target:
         with self._lock:
             if key in self._digests:
                 return self._digests[key]
-        digest = self.registry.manifest_digest(repository, tag)
+        try:
+            digest = self.registry.manifest_digest(repository, tag)
+        except RegistryError as error:
+            if self.lists(repository, tag) is not None or not is_refusal(error):
+                raise
+            digest = None
         with self._lock:
             self._digests[key] = digest
         return digest
@@ -75,8 +83,13 @@ class Target:
         return [future.result() for future in futures]
 
     def fresh_digest(self, repository: str, tag: str) -> str | None:
-        """What `tag` points to at this moment."""
+        """What `tag` points to at this moment. Raises also what `digest` takes for "not there"."""
         digest = self.registry.manifest_digest(repository, tag)
         with self._lock:
             self._digests[repository, tag] = digest
         return digest
+
+
+def is_refusal(error: RegistryError) -> bool:
+    """Whether the answer concerns this one repository or right, and not the state of the registry or the way to it."""
+    return error.status is not None and 400 <= error.status < 500 and not isinstance(error, Throttled)

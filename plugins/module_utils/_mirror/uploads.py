@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from .._bundle.donors import is_intact
+from .._bundle.errors import BundleDamaged
 from .._oci import digest as digests
 from .._oci.manifest import Descriptor, Manifest
 from .._registry.client import Registry
-from .._registry.errors import BlobUnknown
-from .._registry.upload_body import Body
+from .._registry.errors import BlobUnknown, DigestMismatch
+from .._registry.upload_body import Body, BytesBody
 from .bundle import BlobPlace, JoinedLayout
 from .freight import Item
 from .target import Target
@@ -38,37 +40,30 @@ class BundleBody:
     """A blob in an archive as the body of an upload; it can be read again from any byte."""
 
     def __init__(self, place: BlobPlace) -> None:
+        self.place = place
         self.size = place.size
-        self._place = place
 
     def chunks(self, start: int, stop: int) -> Iterator[memoryview]:
         buffer = memoryview(bytearray(min(_BUFFER_SIZE, max(stop - start, 1))))
-        return self._place.space.chunks(self._place.offset + start, stop - start, buffer)
-
-
-class MemoryBody:
-    """A few bytes as the body of an upload."""
-
-    def __init__(self, data: bytes) -> None:
-        self.size = len(data)
-        self._data = memoryview(data)
-
-    def chunks(self, start: int, stop: int) -> Iterator[memoryview]:
-        yield self._data[start:stop]
+        return self.place.space.chunks(self.place.offset + start, stop - start, buffer)
 
 
 class Uploads:
     """Puts images into the registry: each blob once, mounted where another repository has it."""
 
-    def __init__(self, registry: Registry, target: Target, *, probe: bool, dry: bool = False) -> None:
-        """`probe`: an earlier push was interrupted, so that also a repository without tags may hold blobs.
+    def __init__(
+        self, registry: Registry, target: Target, *, may_hold: Callable[[str], bool], dry: bool = False
+    ) -> None:
+        """`may_hold` tells of a repository without tags whether it may hold blobs all the same (of an earlier push).
         `dry` counts and asks, but sends nothing."""
         self.uploaded = Tally()
         self.mounted = Tally()
         self.present = Tally()
+        self.children = 0
+        """Manifests written that have no tag of their own: parts of indexes."""
         self._registry = registry
         self._target = target
-        self._probe = probe
+        self._may_hold = may_hold
         self._dry = dry
         self._changed = threading.Condition()
         self._homes: dict[bytes, str] = {}
@@ -79,6 +74,7 @@ class Uploads:
         """Bring the image's blobs, and those and the manifests of an index's children, to the item's repository.
 
         `check` asks for each blob first, whatever is known of the repository (`repair`).
+        Raises RegistryError; BundleDamaged when the bytes changed since they were proven.
         """
         manifest = item.layout.manifest(item.image.key, item.image.size)
         self._put_blobs_of(item.layout, item.repository, manifest, check)
@@ -87,53 +83,48 @@ class Uploads:
         for child in manifest.children:
             inner = layout.manifest(digests.to_key(child.digest), child.size)
             self._put_blobs_of(layout, repository, inner, check)
-            if not self._dry:
-                self._put(layout, repository, inner.digest, inner)
+            if not check or self._registry.manifest_digest(repository, inner.digest) is None:
+                self._put(repository, inner.digest, inner, lambda blob: _body(layout, blob))
+                with self._changed:
+                    self.children += 1
         blobs = list(manifest.blobs())
         with self._changed:
             blobs.sort(key=lambda blob: digests.to_key(blob.digest) in self._flying)  # others' flights come last
         for blob in blobs:
-            self._ensure(repository, blob, self._body(layout, blob), check)
+            self._ensure(repository, blob, _body(layout, blob), check)
 
     def put_manifest(self, item: Item) -> None:
         """Write the image's manifest under its tag; its blobs must be there."""
-        self._put(item.layout, item.repository, item.tag, item.layout.manifest(item.image.key, item.image.size))
+        manifest = item.layout.manifest(item.image.key, item.image.size)
+        self._put(item.repository, item.tag, manifest, lambda blob: _body(item.layout, blob))
 
-    def _put(self, layout: JoinedLayout, repository: str, reference: str, manifest: Manifest) -> None:
+    def put_small(self, repository: str, tag: str, manifest: Manifest, blobs: dict[str, bytes]) -> None:
+        """Write an image that lies in memory (a discovery image)."""
+        for blob in manifest.blobs():
+            self._ensure(repository, blob, BytesBody(blobs[blob.digest]), check=False)
+        self._put(repository, tag, manifest, lambda blob: BytesBody(blobs[blob.digest]))
+
+    def note_present(self, repository: str, manifest: Manifest) -> None:
+        """The image is there already, so its blobs are, too: nobody asks for them, others may be mounted from here."""
+        for blob in manifest.blobs():
+            key = digests.to_key(blob.digest)
+            with self._changed:
+                if not self._is_in(repository=repository, key=key):
+                    self._note(repository, key)
+                    _count(self.present, blob.size)
+
+    def _put(self, repository: str, reference: str, manifest: Manifest, body: Callable[[Descriptor], Body]) -> None:
         """PUT, and when the registry lacks blobs that it claimed to have, send these whatever it says (quirks §9)."""
-        for attempt in range(_REPAIRS + 1):
+        for attempt in range(0 if self._dry else _REPAIRS + 1):
             try:
                 self._registry.put_manifest(repository, reference, manifest)
                 return
             except BlobUnknown as error:
                 if attempt == _REPAIRS:
                     raise
-                named = set(error.digests)
                 for blob in manifest.blobs():
-                    if not named or blob.digest in named:
-                        self._registry.upload_blob(repository, blob.digest, self._body(layout, blob))
-
-    def count_present(self, item: Item) -> None:
-        """The image is there already: its blobs are, too."""
-        manifest = item.layout.manifest(item.image.key, item.image.size)
-        for blob in manifest.blobs():
-            key = digests.to_key(blob.digest)
-            with self._changed:
-                if not self._is_in(repository=item.repository, key=key):
-                    self._note(item.repository, key)
-                    _count(self.present, blob.size)
-
-    def put_small(self, repository: str, tag: str, manifest: Manifest, blobs: dict[str, bytes]) -> None:
-        """Write an image that lies in memory (a discovery image)."""
-        for blob in manifest.blobs():
-            self._ensure(repository, blob, MemoryBody(blobs[blob.digest]), False)
-        if not self._dry:
-            self._registry.put_manifest(repository, tag, manifest)
-
-    def _body(self, layout: JoinedLayout, blob: Descriptor) -> BundleBody:
-        place = layout.find(digests.to_key(blob.digest))
-        assert place is not None  # proven before the first upload
-        return BundleBody(place)
+                    if not error.digests or blob.digest in error.digests:
+                        self._send(repository, blob, body(blob))
 
     def _ensure(self, repository: str, blob: Descriptor, body: Body, check: bool) -> None:
         key = digests.to_key(blob.digest)
@@ -153,17 +144,26 @@ class Uploads:
                 self._changed.notify_all()
 
     def _bring(self, repository: str, blob: Descriptor, body: Body, home: str | None, check: bool) -> None:
-        ask = check or self._probe or not self._target.is_empty(repository)
+        ask = check or not self._target.is_empty(repository) or self._may_hold(repository)
         if ask and self._registry.blob_exists(repository, blob.digest):
             tally = self.present
         elif home is not None and (self._dry or self._registry.mount_blob(repository, blob.digest, source=home)):
             tally = self.mounted
         else:
-            tally = self.uploaded
-            if not self._dry:
-                self._registry.upload_blob(repository, blob.digest, body)
+            self._send(repository, blob, body)
+            return
         with self._changed:
             _count(tally, blob.size)
+
+    def _send(self, repository: str, blob: Descriptor, body: Body) -> None:
+        if not self._dry:
+            try:
+                self._registry.upload_blob(repository, blob.digest, body)
+            except DigestMismatch as error:
+                _check_source(body, blob.digest, error)
+                raise
+        with self._changed:
+            _count(self.uploaded, blob.size)
 
     def _is_in(self, *, repository: str, key: bytes) -> bool:
         return self._homes.get(key) == repository or key in self._elsewhere.get(repository, ())
@@ -171,6 +171,25 @@ class Uploads:
     def _note(self, repository: str, key: bytes) -> None:
         if self._homes.setdefault(key, repository) != repository:
             self._elsewhere.setdefault(repository, set()).add(key)
+
+
+def _body(layout: JoinedLayout, blob: Descriptor) -> BundleBody:
+    place = layout.find(digests.to_key(blob.digest))
+    if place is None:  # it was there when the bundle was proven
+        raise BundleDamaged(layout.sources[0][0].name, f"{layout.where} has lost blob {blob.digest}")
+    return BundleBody(place)
+
+
+def _check_source(body: Body, digest: str, refusal: DigestMismatch) -> None:
+    """The registry says that other bytes arrived: find out whether they have changed in the archive."""
+    if isinstance(body, BundleBody):
+        place = body.place
+        if not is_intact(place.space, place.offset, place.size, digests.to_key(digest)):
+            raise BundleDamaged(
+                place.archive,
+                f"blob {digest} has changed since the archive was proven; push with verify: always to see all damage, "
+                "and copy the archive again",
+            ) from refusal
 
 
 def _count(tally: Tally, size: int) -> None:
