@@ -11,6 +11,7 @@ import heapq
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import tar
@@ -105,11 +106,19 @@ class WorkSpace(PartSpace):
             os.fdatasync(self.descriptor(number))
 
 
+@dataclass
+class _Flight:
+    """An entry that is being written from its start on: up to `end` so far, of `stop`."""
+
+    end: int
+    stop: int
+
+
 class WorkFile:
     """Writes the entries of one archive to their places, from many threads, and tells the journal.
 
-    The parts are hashed behind the writers: what lies complete from the start of the archive is read once more from
-    the page cache by whoever calls `follow`.
+    The parts are hashed behind the writers: what is written without a gap from the start of the archive is read once
+    more from the page cache by whoever calls `follow` (one thread at a time).
     """
 
     def __init__(self, directory: Path, record: SpaceRecord, journal: Journal) -> None:
@@ -121,8 +130,14 @@ class WorkFile:
         self._lock = threading.Lock()
         self._open: list[int] = []
         self._complete: set[int] = set()
+        self._flights: dict[int, _Flight] = {}
+        """Entries that are being written, by start."""
+        self._tips: dict[int, _Flight] = {}
+        """The same by where their next write begins."""
         self._hashes: list[hashlib._Hash] = []
         self._hashed = 0
+        self._frontier = 0
+        """Bytes before this offset are written, so hashing may have read them."""
 
     @property
     def name(self) -> str:
@@ -146,6 +161,14 @@ class WorkFile:
         """Put the entry's header into `buffer`; returns its length. The first write of the entry starts with it."""
         header = tar.header(placement.name, placement.size)
         buffer[: len(header)] = header
+        start = placement.start
+        with self._lock:
+            earlier = self._flights.get(start)
+            if earlier is not None and earlier.end < earlier.stop:
+                del self._tips[earlier.end]
+            self._flights[start] = self._tips[start] = _Flight(start, placement.stop)
+            if start < self._frontier:
+                self._frontier = -1  # written anew (the first content was not what it should be): hashed anew
         return len(header)
 
     def write(self, offset: int, data: memoryview) -> None:
@@ -153,6 +176,11 @@ class WorkFile:
         self.space.write_at(offset, data)
         with self._lock:
             self.dirty += len(data)
+            flight = self._tips.pop(offset, None)
+            if flight is not None:
+                flight.end = offset + len(data)
+                if flight.end < flight.stop:
+                    self._tips[flight.end] = flight
 
     def pad(self, placement: Placement | TailEntry) -> None:
         """Write the zeros that fill the entry's last block."""
@@ -169,6 +197,7 @@ class WorkFile:
         """The entry is complete and needs no journal line (it has one, or it is made anew each time)."""
         with self._lock:
             self._complete.add(placement.start)
+            self._flights.pop(placement.start, None)
 
     def write_tail(self, tail: list[TailEntry], size: int) -> None:
         """Write markers, indexes and the end of the archive, whose final `size` is known now."""
@@ -189,13 +218,27 @@ class WorkFile:
     def lowest_open(self) -> int:
         """Everything before this offset is complete."""
         with self._lock:
-            while self._open and self._open[0] in self._complete:
-                self._complete.discard(heapq.heappop(self._open))
-            return self._open[0] if self._open else self.space.planned
+            return self._lowest_open()
+
+    def _lowest_open(self) -> int:
+        while self._open and self._open[0] in self._complete:
+            self._complete.discard(heapq.heappop(self._open))
+        return self._open[0] if self._open else self.space.planned
+
+    def _advance(self) -> int:
+        """How far hashing may go: into the lowest open entry as far as it is written, for that may be a large one."""
+        with self._lock:
+            if self._frontier < 0:
+                self._hashes.clear()
+                self._hashed = 0
+            lowest = self._lowest_open()
+            flight = self._flights.get(lowest)
+            self._frontier = lowest if flight is None else flight.end
+            return self._frontier
 
     def follow(self, buffer: memoryview, *, closing: bool = False) -> int:
-        """Hash what is complete and not hashed yet, in large steps unless `closing`; returns how many bytes it was."""
-        frontier = self.lowest_open()
+        """Hash what is written and not hashed yet, in large steps unless `closing`; returns how many bytes it was."""
+        frontier = self._advance()
         begin = self._hashed
         if not closing and frontier - begin < _HASH_STEP:
             return 0

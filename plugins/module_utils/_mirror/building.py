@@ -84,11 +84,15 @@ class Builder:
         self.repositories[layout] = repository
         self.plan.add_layout(layout, f"{self._host}/{repository}")
 
+    def release_withheld(self) -> None:
+        """Nobody reads any more: what is still withheld is downloaded like everything else."""
+        if self.writer is not None:
+            self.writer.release_withheld()
+
     def close(self) -> None:
         """Place and write what comes last; `summary` is final when the downloads are done."""
         self.flush()
-        if self.writer is not None:
-            self.writer.release_withheld()
+        self.release_withheld()
         tail = self.plan.close()
         if self._existing is not None and not _ends_alike(self._existing, tail, self.plan, self._chunk_size):
             self._expected = None

@@ -78,6 +78,7 @@ class ArchivePlanner:
     def _add_lists(self) -> None:
         extras: dict[tuple[str, str], None] = {}
         listed = self._reader.gather(self._read_list, self.order.releases)
+        self.builder.release_withheld()  # they lie at the start of the archive, where hashing waits for them
         for release, files in zip(self.order.releases, listed):
             layout = self.order.images[0].layout if self.order.module else tree.ROOT
             where = f"{release.image.repository}:{release.version}"
