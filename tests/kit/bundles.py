@@ -20,8 +20,27 @@ from pathlib import Path
 from typing import Any
 
 from .images import DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Image
+from .shape import Channel, ModuleShape, TreeShape
 from .tree import Repository, Tree
 
+TINY = TreeShape(
+    channels=(Channel("alpha", "v1.70.0"), Channel("stable", "v1.69.0"), Channel("rock-solid", "v1.69.0")),
+    versions=("v1.69.0", "v1.70.0"),
+    components=3,
+    vex_share=0.4,
+    installer_index=True,
+    modules=(
+        ModuleShape(
+            "console",
+            ("v1.36.2", "v1.37.0"),
+            (Channel("alpha", "v1.37.0"), Channel("stable", "v1.36.2")),
+            runtime_images=1,
+            extra_images=(("scanner", "v2"),),
+        ),
+        ModuleShape("sdn", ("v0.4.2",), (Channel("stable", "v0.4.2"),), runtime_images=1),
+    ),
+)
+"""A tree with one of everything and not much more: pushes of it take a fraction of a second."""
 Tagged = tuple[str, Image]
 _SHORT_TAG = "io.deckhouse.image.short_tag"
 _REFERENCE = "org.opencontainers.image.ref.name"

@@ -203,7 +203,11 @@ class _Push:
     def _note_present(self, absent: set[Tag]) -> None:
         for item in self._items():
             if (item.repository, item.tag) not in absent:
-                self._uploads.note_present(item.repository, item.layout.manifest(item.image.key, item.image.size))
+                self._uploads.note_present(item)
+        manifest = discovery_image()[0]
+        for name in self._names:
+            if self._target.digest(name.repository, name.tag) == manifest.digest:
+                self._uploads.note_small(name.repository, manifest)
 
     def _send(self, absent: set[Tag]) -> dict[str, AirgapError]:
         lanes = [self._lane(group, absent) for group in self._groups.values()]

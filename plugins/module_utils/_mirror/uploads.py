@@ -104,8 +104,17 @@ class Uploads:
             self._ensure(repository, blob, BytesBody(blobs[blob.digest]), check=False)
         self._put(repository, tag, manifest, lambda blob: BytesBody(blobs[blob.digest]))
 
-    def note_present(self, repository: str, manifest: Manifest) -> None:
+    def note_present(self, item: Item) -> None:
         """The image is there already, so its blobs are, too: nobody asks for them, others may be mounted from here."""
+        self._note_all(item.layout, item.repository, item.layout.manifest(item.image.key, item.image.size))
+
+    def _note_all(self, layout: JoinedLayout, repository: str, manifest: Manifest) -> None:
+        for child in manifest.children:
+            self._note_all(layout, repository, layout.manifest(digests.to_key(child.digest), child.size))
+        self.note_small(repository, manifest)
+
+    def note_small(self, repository: str, manifest: Manifest) -> None:
+        """As `note_present`, for an image that lies in memory."""
         for blob in manifest.blobs():
             key = digests.to_key(blob.digest)
             with self._changed:
