@@ -132,13 +132,13 @@ def _archive(row: Any, where: str, number: int) -> ArchiveSummary:
     """One archive; names are those that files of a bundle can have, so that none leads out of its directory."""
     try:
         name, rows = row["name"], row["parts"]
-        sizes = [_count(row[key]) for key in ("bytes", "images", "blobs")]
+        size, images, blobs = (_count(row[key]) for key in ("bytes", "images", "blobs"))
         parts = tuple(Part(_part_of(name, part["name"]), _count(part["bytes"]), _hash(part["sha256"])) for part in rows)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleDamaged(where, f"archives[{number}] is not an archive with its parts ({error!r})") from error
-    if sum(part.bytes for part in parts) != sizes[0]:
+    if sum(part.bytes for part in parts) != size:
         raise BundleDamaged(where, f"archives[{number}]: the parts of {name} have not the bytes of the archive in all")
-    return ArchiveSummary(name, *sizes, parts)
+    return ArchiveSummary(name, size, images, blobs, parts)
 
 
 def _part_of(archive: object, part: object) -> str:

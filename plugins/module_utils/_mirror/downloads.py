@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from .._bundle.donors import Donors, HashingReader
+from .._bundle.donors import DonorReader, Donors
 from .._bundle.parts import SpaceReader
 from .._bundle.plan import Placement
 from .._bundle.work import WorkFile
@@ -27,6 +27,8 @@ _LONGEST_QUEUE = 2000
 """Jobs that may wait; whoever plans waits when there are more, so that memory does not grow with the bundle."""
 _ATTEMPTS = 2
 _WINDOW = 64 * 1024 * 1024
+_LOOK_UP_SECONDS = 0.2
+"""Whoever sets `stopping` from outside wakes nobody up."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Downloads:
         self._unfinished = 0
         self._closed = False
         self._pool = ThreadPoolExecutor(registry.ceiling, thread_name_prefix="download")
-        self._workers: list[Future[None]] = []
+        self._workers = 0
+        self._failure: BaseException | None = None
         self.blobs = 0
         """Blobs that came from the registry."""
 
@@ -62,11 +65,10 @@ class Downloads:
             self._unfinished += 1
             self._queue.append(job)
             self._changed.notify()
-            if len(self._workers) < self._registry.parallel and len(self._queue) > 0:
-                worker = self._pool.submit(self._serve)
-                worker.add_done_callback(self._worker_ended)
-                self._workers.append(worker)
-            self._changed.wait_for(lambda: len(self._queue) < _LONGEST_QUEUE or self._stopping.is_set())
+            if self._workers < self._registry.parallel and not self._stopping.is_set():
+                self._workers += 1
+                self._pool.submit(self._serve)
+            self._wait_until(lambda: len(self._queue) < _LONGEST_QUEUE)
         self._raise_if_stopping()
 
     def landed(self, work: WorkFile, placement: Placement) -> None:
@@ -79,9 +81,16 @@ class Downloads:
 
         What `reader` leaves unread is still downloaded; nobody else may have asked for this placement.
         """
+        try:
+            self._scan(job, reader)
+        except BaseException as error:
+            self.fail(error)
+            raise
+
+    def _scan(self, job: Job, reader: Callable[[ByteSource], None]) -> None:
         key = job.placement.key
         with self._changed:
-            self._changed.wait_for(lambda: key not in self._flying or self._stopping.is_set())
+            self._wait_until(lambda: key not in self._flying)
             self._raise_if_stopping()
             here = self._landed.get(key)
             if here is None:
@@ -97,12 +106,12 @@ class Downloads:
     def wait(self) -> None:
         """Until every job is done. Raises the error that ended the run, if there is one."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._unfinished or self._stopping.is_set())
+            self._wait_until(lambda: not self._unfinished)
+            done = not self._unfinished
             self._closed = True
             self._changed.notify_all()
-        for worker in self._workers:
-            worker.result()
-        self._raise_if_stopping()
+        if not done:
+            self._raise_if_stopping()
 
     def close(self) -> None:
         """End the threads; a transfer in flight is given up."""
@@ -113,18 +122,23 @@ class Downloads:
             self._changed.notify_all()
         self._pool.shutdown(wait=True)
 
+    def fail(self, error: BaseException) -> None:
+        """End the run because of `error`: everybody stops, and the first one who failed is the one that is told."""
+        with self._changed:
+            if self._failure is None and not isinstance(error, Stopped):
+                self._failure = error
+            self._stopping.set()
+            self._changed.notify_all()
+
     def raise_failure(self) -> None:
         """Raise the error of the first transfer that failed for a reason of its own."""
-        for worker in self._workers:
-            error = worker.exception() if worker.done() else None
-            if error is not None and not isinstance(error, Stopped):
-                raise error
+        if self._failure is not None:
+            raise self._failure
 
-    def _worker_ended(self, worker: Future[None]) -> None:
-        if worker.exception() is not None:
-            self._stopping.set()
-            with self._changed:
-                self._changed.notify_all()
+    def _wait_until(self, reached: Callable[[], bool]) -> None:
+        """Wait (holding the condition) until `reached()`, or until the run is to stop."""
+        while not reached() and not self._stopping.is_set():
+            self._changed.wait(_LOOK_UP_SECONDS)
 
     def _raise_if_stopping(self) -> None:
         if self._stopping.is_set():
@@ -133,21 +147,25 @@ class Downloads:
 
     def _serve(self) -> None:
         buffer = memoryview(bytearray(BUFFER_SIZE))
-        while True:
-            job = self._next()
-            if job is None:
-                return
-            self._carry_out(job, buffer)
+        try:
+            while (job := self._next()) is not None:
+                self._carry_out(job, buffer)
+        except BaseException as error:
+            self.fail(error)
+            raise
 
     def _next(self) -> Job | None:
         with self._changed:
             while True:
                 if self._stopping.is_set() or (self._closed and not self._queue):
                     return None
-                if self._queue and self._may_start(self._queue[0]):
-                    self._changed.notify_all()
-                    return self._queue.popleft()
-                self._changed.wait(1.0)
+                for position, job in enumerate(self._queue):
+                    if self._may_start(job):
+                        del self._queue[position]
+                        if len(self._queue) == _LONGEST_QUEUE - 1:
+                            self._changed.notify_all()
+                        return job
+                self._changed.wait(_LOOK_UP_SECONDS)
 
     def _may_start(self, job: Job) -> bool:
         """Where space cannot be reserved, a write far ahead would make the file system fill the gap with zeros."""
@@ -195,7 +213,7 @@ class Downloads:
         for found in self._donors.find(job.placement.key):
             if found.size != job.placement.size:
                 continue
-            reader = HashingReader(found.space, found.offset, found.size)
+            reader = DonorReader(found)
             _write(job, reader.readinto, buffer)
             if reader.key() == job.placement.key:
                 job.work.complete(job.placement)

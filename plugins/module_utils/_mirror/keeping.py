@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .._bundle.work import WorkFile
@@ -28,7 +28,8 @@ class Keeper:
         self._stopping = stopping
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="keep")
-        self._tasks = [self._pool.submit(self._follow), self._pool.submit(self._set_barriers)]
+        self._failure: BaseException | None = None
+        self._tasks = [self._pool.submit(self._guarded, work) for work in (self._follow, self._set_barriers)]
 
     def finish(self) -> None:
         """End after everything was written; raises what went wrong on the way."""
@@ -41,6 +42,19 @@ class Keeper:
         """End at once; the journal keeps its last barrier."""
         self._ended.set()
         self._pool.shutdown(wait=True)
+
+    def raise_failure(self) -> None:
+        """Raise what made one of the threads end."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._failure = self._failure or error
+            self._stopping.set()  # a disk that cannot be read or synced is no reason to download on
+            raise
 
     def _work(self) -> list[WorkFile]:
         return [planner.builder.writer.work for planner in self._planners if planner.builder.writer is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,15 @@ from .._bundle.workspace import Workspace
 from .._dkp.editions import edition_of
 from .._dkp.findings import Finding
 from .._oci import digest as digests
+from .._oci.errors import AirgapError, Stopped
 from .._registry.client import Registry
 from .building import Builder
 from .downloads import Downloads
 from .keeping import Keeper
 from .memory import HostMemory
 from .planning import ArchivePlanner
-from .proofs import remember_proof
-from .reading import ImageReader
+from .proofs import is_proven, remember_proof
+from .reading import ImageReader, raise_first
 from .request import Resolution, Selectors
 from .resolve import resolve
 
@@ -73,18 +74,19 @@ def pull(request: PullRequest, registry: Registry, memory: HostMemory, stopping:
         resolution = resolve(reader, registry.address, request.selectors)
         if not resolution.archives:
             return PullResult(False, resolution.content, (), 0, tuple(resolution.findings))
-        run = _Run(request, registry, reader, workspace, resolution)
+        run = _Run(request, registry, reader, workspace, resolution, stopping)
         if request.check_mode:
             return run.estimate()
         workspace.lock()
         if not request.resume:
             workspace.forget_interrupted()
+        unproven = _unproven(workspace, memory)
         try:
-            result = run.carry_out(stopping)
+            result = run.carry_out()
         except NoSpace as shortage:
-            raise run.exact_shortage() from shortage
+            raise run.exact_shortage(shortage) from shortage
         reader.remember()
-        remember_proof(memory, request.dest, result.archives)
+        remember_proof(memory, request.dest, [archive for archive in result.archives if archive not in unproven])
         return result
     except BaseException:
         stopping.set()  # whatever still waits or retries ends now
@@ -92,6 +94,16 @@ def pull(request: PullRequest, registry: Registry, memory: HostMemory, stopping:
     finally:
         reader.close()
         workspace.close()
+
+
+def _unproven(workspace: Workspace, memory: HostMemory) -> list[ArchiveSummary]:
+    """Archives that lie there and whose bytes this host has neither written nor read; that they fit proves nothing."""
+    unproven = []
+    for existing in workspace.existing.values():
+        paths = [workspace.path / part.name for part in existing.summary.parts]
+        if not all(path.exists() for path in paths) or not is_proven(memory, paths):
+            unproven.append(existing.summary)
+    return unproven
 
 
 class _Run:
@@ -104,7 +116,9 @@ class _Run:
         reader: ImageReader,
         workspace: Workspace,
         resolution: Resolution,
+        stopping: threading.Event,
     ) -> None:
+        self._stopping = stopping
         self._request = request
         self._registry = registry
         self._reader = reader
@@ -119,22 +133,29 @@ class _Run:
         changed = any(planner.builder.differs for planner in planners) or not self._is_delivered(planners, archives)
         return self._result(changed, archives, 0)
 
-    def exact_shortage(self) -> NoSpace:
-        """How much space the whole bundle needs beside what is there, for the message."""
+    def exact_shortage(self, shortage: NoSpace) -> NoSpace:
+        """How much space the whole bundle needs beside what is there, for the message; `shortage` if that is not it."""
+        self._stopping.clear()  # it was set to end the transfers
         planners = self._planners(None)
-        self._plan(planners)
+        try:
+            self._plan(planners)
+        except AirgapError:
+            return shortage
         need = sum(planner.builder.plan.size for planner in planners if planner.builder.differs)
         free = free_bytes(self._request.dest) + self._workspace.work_bytes()
+        if need <= free:
+            return shortage
         return NoSpace(
             f"{self._request.dest}: the bundle needs {need} bytes and {free} are free there (with what an interrupted "
-            f"run left), {max(need - free, 0)} are missing. Free that much or choose another dest; what was downloaded is "
+            f"run left), {need - free} are missing. Free that much or choose another dest; what was downloaded is "
             "kept and used again",
             needed=need,
             free=free,
         )
 
-    def carry_out(self, stopping: threading.Event) -> PullResult:
+    def carry_out(self) -> PullResult:
         """Write what differs from the bundle that lies there."""
+        stopping = self._stopping
         downloads = Downloads(self._registry, self._workspace.donors, stopping)
         planners = self._planners(downloads)
         keeper = Keeper(planners, stopping)
@@ -142,11 +163,13 @@ class _Run:
             self._plan(planners)
             downloads.wait()
             keeper.finish()
-        except BaseException:
+        except BaseException as error:
             stopping.set()
             keeper.close()
             downloads.close()
-            downloads.raise_failure()
+            if isinstance(error, Stopped):  # by whom?
+                downloads.raise_failure()
+                keeper.raise_failure()
             raise
         downloads.close()
         archives = tuple(planner.builder.summary() for planner in planners)
@@ -182,8 +205,10 @@ class _Run:
         with ThreadPoolExecutor(_PLANNERS, thread_name_prefix="plan") as pool:
             futures = [pool.submit(planner.run) for planner in planners]
             try:
-                for future in futures:
-                    future.result()
+                done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+                if waiting:
+                    self._stopping.set()  # the others need not go on
+                raise_first(done)
             finally:
                 for future in futures:
                     future.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from .._bundle.donors import Donors, is_intact
@@ -16,10 +16,11 @@ from .._bundle.parts import SpaceReader
 from .._oci import digest as digests
 from .._oci import manifest as manifests
 from .._oci.compression import ByteSource
-from .._oci.errors import InvalidContent
+from .._oci.errors import InvalidContent, Stopped
 from .._oci.files import Enough, ImageFiles, LayerFiles, read_layer
 from .._oci.manifest import Descriptor, Manifest
 from .._registry.client import Registry
+from .._registry.download import BlobReader
 from .memory import HostMemory
 
 _SMALL_LAYER = 4 * 1024 * 1024
@@ -84,6 +85,7 @@ class ImageReader:
         """`function` of every item, many at a time, results in order; the first error is raised, the rest not begun."""
         futures = [self.pool.submit(function, item) for item in items]
         try:
+            raise_first(wait(futures, return_when=FIRST_EXCEPTION).done)
             return [future.result() for future in futures]
         finally:
             for future in futures:
@@ -111,13 +113,19 @@ class ImageReader:
         key = (layer.digest, wanted)
         with self._lock:
             known = self._layers.get(key)
+            if known is not None and known.done() and known.exception() is not None:
+                known = None
             result: Future[LayerFiles] = known or Future()
             self._layers[key] = result
         if known is None:
             where = f"{repository}@{layer.digest}"
 
             def read(stream: ByteSource) -> None:
-                result.set_result(read_layer(stream, wanted, where=where, enough=enough))
+                layer_files = read_layer(stream, wanted, where=where, enough=enough)
+                if isinstance(stream, BlobReader) and layer.size <= _SMALL_LAYER:
+                    while stream.read(_SMALL_LAYER):
+                        pass  # to its end, where the digest is verified
+                result.set_result(layer_files)
 
             _settle(self._streams.submit(self._stream, repository, layer, read, opener), result)
         return result.result()
@@ -133,9 +141,6 @@ class ImageReader:
                 return
         with self.registry.open_blob(repository, layer.digest, layer.size) as blob:
             read(blob)
-            if layer.size <= _SMALL_LAYER:
-                while blob.read(_SMALL_LAYER):
-                    pass  # to its end, where the digest is verified
 
 
 def _settle(work: Future[None], result: Future[LayerFiles]) -> None:
@@ -147,3 +152,10 @@ def _settle(work: Future[None], result: Future[LayerFiles]) -> None:
             result.set_exception(error or InvalidContent("a layer ended before it was read"))
 
     work.add_done_callback(ended)
+
+
+def raise_first(done: Iterable[Future[Result]]) -> None:
+    """Raise the error of one of `done` that failed; one with a reason of its own before one that was stopped."""
+    errors = [error for future in done if not future.cancelled() and (error := future.exception()) is not None]
+    for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
+        raise error
