@@ -120,19 +120,26 @@ class Builder:
                 chunk_size=self._chunk_size,
             )
             first = self._pending[0].placement.start if self._pending else self.plan.size
-            earlier = [Entry(placement) for placement in self.plan.placements() if placement.start < first]
-            self._pending[:0] = earlier
+            earlier = [placement for placement in self.plan.placements() if placement.start < first]
+            earlier.sort(key=lambda placement: placement.start)
+            self._pending[:0] = [Entry(placement) for placement in earlier]
         self.writer.order(self._pending, self.plan.size)
         self._pending.clear()
 
     def _put(self, entry: Entry) -> None:
         if self._expected is not None:
             member = next(self._expected, None)
-            if member is not None and _is_at(member, entry.placement):
+            if member is not None and _is_at(member, entry.placement) and self._is_unchanged(entry):
                 return
             self._expected = None
         if self._downloads is not None:
             self._pending.append(entry)
+
+    def _is_unchanged(self, entry: Entry) -> bool:
+        """Whether a manifest lies there byte for byte: nothing could give it back later. Layers can be fetched again."""
+        if self._existing is None or entry.raw is None:
+            return True
+        return self._existing.index.space.read_at(entry.placement.offset, len(entry.raw)) == entry.raw
 
 
 def _is_at(member: tar.Member, placement: Placement) -> bool:

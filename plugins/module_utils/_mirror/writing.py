@@ -73,6 +73,8 @@ class ArchiveWriter:
     def write_tail(self, tail: list[TailEntry], size: int) -> None:
         """Write what is known last; `size` is that of the whole archive."""
         self._reserve(size)
+        if self._resumed and self._record is not None:
+            self._workspace.give_up(self._record, tail[0].start if tail else size)
         self.work.write_tail(tail, size)
 
     def _job(self, placement: Placement) -> Job:
@@ -81,6 +83,8 @@ class ArchiveWriter:
     def _order(self, entry: Entry) -> None:
         placement = entry.placement
         if self._lies_in_place(placement):
+            # the content is the same, but it may have been another layout's then
+            self.work.write(placement.start, memoryview(tar.header(placement.name, placement.size)))
             self.work.accept(placement)
             self._downloads.landed(self.work, placement)
         elif entry.raw is not None:
@@ -88,7 +92,7 @@ class ArchiveWriter:
             self.work.pad(placement)
             self.work.complete(placement)
             self._downloads.landed(self.work, placement)
-        elif entry.withhold:
+        elif entry.withhold and placement.key not in self._withheld:
             self._withheld[placement.key] = placement
         else:
             self._downloads.request(self._job(placement))
@@ -106,7 +110,7 @@ class ArchiveWriter:
     def _reserve(self, stop: int) -> None:
         """Take the space of what was placed since the last time; what a resumed file has already counts as there."""
         present = sum(self._allocated(number) for number in range(len(part_sizes(stop, self._chunk_size))))
-        check_space(self._workspace.path, max(0, stop - max(self._reserved, present)))
+        check_space(self._workspace.path, max(0, stop - present))
         self.work.reserve(self._reserved, stop)
         self._reserved = stop
 
