@@ -21,6 +21,8 @@ LONGEST_RETRY_AFTER = 300.0
 """Seconds; a server that asks for more is asked again after that time."""
 TRIES = 7
 """Of one request without any progress."""
+THROTTLED_TRIES = 12
+"""Of one request that is told to come later: others may have had their turn meanwhile."""
 
 
 def retry_after(value: str | None, *, now: float | None = None) -> float | None:

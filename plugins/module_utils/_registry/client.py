@@ -23,7 +23,7 @@ from .counters import Counters
 from .credentials import Keyring
 from .docker_config import read_keyring
 from .download import BlobReader
-from .errors import AccessDenied, BlobUnknown, DigestMismatch, NotFound, RegistryError, Unavailable
+from .errors import AccessDenied, BlobUnknown, DigestMismatch, NotFound, RegistryError, StorageRefused, Unavailable
 from .exchange import OK, Answer, Call, Exchange
 from .locations import BadLocation, Target, origin_of, upload_location
 from .options import RegistryOptions, check_options
@@ -211,8 +211,10 @@ class Registry:
             scopes=(Scope(repository, "pull"),),
             answers=frozenset({200, 204, 206, 400, 404, 405, 406, 501}),
         )
-        answer = self._exchange.fetch(call, limit=0)
-        return answer.status in (200, 204, 206)
+        try:
+            return self._exchange.fetch(call, limit=0).status in (200, 204, 206)
+        except StorageRefused:
+            return False  # the registry has heard of it, its storage has not
 
     def mount_blob(self, repository: str, digest: str, *, source: str) -> bool:
         """Let `repository` have a blob that `source` has, without sending it; whether that worked.

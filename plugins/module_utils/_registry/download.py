@@ -27,7 +27,8 @@ EMPTY = "sha256:" + hashlib.sha256(b"").hexdigest()
 class BlobReader:
     """A blob of known size and digest as a stream. Not thread-safe; close it, best by ``with``.
 
-    Holds one of the registry's permits while it is open: do not open another one from within. When the last byte
+    Holds one of the registry's permits while it is open: ask that registry for nothing else meanwhile (with one
+    permit left that would wait for itself). When the last byte
     is read, size and digest are proven; DigestMismatch is raised instead of returning that byte. Closing early is
     allowed. A broken transfer is resumed by a fresh request to the registry, as often as bytes keep coming.
     """

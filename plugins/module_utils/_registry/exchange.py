@@ -267,7 +267,7 @@ def _tries_for(call: Call, error: RegistryError, *, reached: bool) -> int:
     """How often `call` may be sent in all when it fails with `error`; 0 where repeating cannot help."""
     usual = call.tries or pauses.TRIES
     if isinstance(error, Throttled):
-        return pauses.TRIES
+        return pauses.THROTTLED_TRIES
     if isinstance(error, StorageRefused):
         return min(usual, _STORAGE_TRIES)
     if isinstance(error, Unavailable):

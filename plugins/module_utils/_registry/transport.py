@@ -12,6 +12,8 @@ urllib3's pool costs half the processor time of one through a Session.
 from __future__ import annotations
 
 import http.client
+import ssl
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,6 +47,7 @@ except ImportError:
 MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LONGEST_CONNECT = 30.0
+_MOST_ORIGINS = 256
 _SPARE_CONNECTIONS = 8
 """For token requests, which need no permit."""
 
@@ -77,20 +80,16 @@ class Transport:
         self._proxies = proxies
         self._stall = float(options.timeout)
         self._connect = min(self._stall, _LONGEST_CONNECT)
-        self._verified = options.validate_certs
-        authorities = str(requests.utils.DEFAULT_CA_BUNDLE_PATH)
-        self._own_tls = build_context(options, with_client_certificate=True, fallback_authorities=authorities)
-        self._other_tls = self._own_tls
-        if options.client_cert is not None:
-            self._other_tls = build_context(options, with_client_certificate=False, fallback_authorities=authorities)
+        self._options = options
+        self._lock = threading.Lock()
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        if options.ca_path is not None or options.client_cert is not None:
+            self._context(foreign=False)
         if not options.validate_certs:
             # the user has decided; a warning for every request would only hide others
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        if urllib3.__version__.startswith("1."):
-            # it gives OpenSSL no name for addresses, which OpenSSL then refuses; it compares names itself
-            self._own_tls.check_hostname = self._other_tls.check_hostname = False
         self._most = most
-        self._managers: dict[tuple[str, bool], Any] = {}
+        self._managers: dict[tuple[str, bool, bool], Any] = {}
         self._pools: dict[Origin, tuple[Any, bool]] = {}
         self._no_retries = urllib3.Retry(False, redirect=False)
         self._usual = urllib3.Timeout(connect=self._connect, read=self._stall)
@@ -193,26 +192,26 @@ class Transport:
     def _pool(self, origin: Origin) -> tuple[Any, bool]:
         """The pool for `origin`, and whether requests name the whole address (plain HTTP through a proxy)."""
         proxy = self._proxies.find(origin)
-        foreign = origin.host != self.own.host
-        manager = self._managers.get((proxy or "", foreign))
-        if manager is None:
-            manager = self._managers.setdefault((proxy or "", foreign), self._manager(proxy, foreign))
-        pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
-        entry = (pool, proxy is not None and origin.scheme == "http")
-        if len(self._pools) < 256:
-            self._pools[origin] = entry
-        return entry
+        foreign, secure = origin.host != self.own.host, origin.scheme == "https"
+        with self._lock:
+            manager = self._managers.get((proxy or "", foreign, secure))
+            if manager is None:
+                manager = self._manager(proxy, foreign=foreign, secure=secure)
+                self._managers[proxy or "", foreign, secure] = manager
+            pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
+            entry = (pool, proxy is not None and not secure)
+            if len(self._pools) < _MOST_ORIGINS:
+                self._pools[origin] = entry
+            return entry
 
-    def _manager(self, proxy: str | None, foreign: bool) -> Any:
-        settings: dict[str, Any] = {
-            "num_pools": 32,
-            "maxsize": self._most + _SPARE_CONNECTIONS,
-            "block": False,
-            "ssl_context": self._other_tls if foreign else self._own_tls,
-            "cert_reqs": "CERT_REQUIRED" if self._verified else "CERT_NONE",
-        }
-        if not self._verified:
-            settings["assert_hostname"] = False
+    def _manager(self, proxy: str | None, *, foreign: bool, secure: bool) -> Any:
+        settings: dict[str, Any] = {"num_pools": 32, "maxsize": self._most + _SPARE_CONNECTIONS, "block": False}
+        if secure:
+            verified = self._options.validate_certs
+            settings["ssl_context"] = self._context(foreign=foreign)
+            settings["cert_reqs"] = "CERT_REQUIRED" if verified else "CERT_NONE"
+            if not verified:
+                settings["assert_hostname"] = False
         if proxy is None:
             manager = urllib3.PoolManager(**settings)
         else:
@@ -220,11 +219,26 @@ class Transport:
             user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
             headers = urllib3.make_headers(proxy_basic_auth=user) if user else {}
             address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-            manager = urllib3.ProxyManager(
-                address, proxy_headers=headers, proxy_ssl_context=self._other_tls, **settings
-            )
+            if parts.scheme == "https":
+                settings["proxy_ssl_context"] = self._context(foreign=True)
+            manager = urllib3.ProxyManager(address, proxy_headers=headers, **settings)
         manager.pool_classes_by_scheme = _pool_classes(stall=self._stall, guarded=foreign)
         return manager
+
+    def _context(self, *, foreign: bool) -> ssl.SSLContext:
+        """What TLS needs; made when it is needed, because reading all authorities takes a while."""
+        context = self._contexts.get(foreign)
+        if context is None:
+            context = build_context(
+                self._options,
+                with_client_certificate=not foreign,
+                fallback_authorities=str(requests.utils.DEFAULT_CA_BUNDLE_PATH),
+            )
+            if not hasattr(urllib3, "BaseHTTPResponse"):
+                # urllib3 1.26 gives OpenSSL no name for addresses, which OpenSSL then refuses; it compares names itself
+                context.check_hostname = False
+            self._contexts[foreign] = context
+        return context
 
     def close(self) -> None:
         """End all idle connections."""

@@ -44,7 +44,8 @@ _LARGEST_DEMAND = 512 * 1024 * 1024
 _BYTES_PER_SECOND_OF_PATIENCE = 16_000_000
 """A registry on slow storage copies or hashes the whole blob before it answers the closing PUT."""
 _RANGE = re.compile(r"(?:bytes[= ])?0-(\d{1,18})")
-_SESSION_LOST = frozenset({400, 404, 409, 410, 416})
+_SESSION_LOST = frozenset({404, 409, 410, 416})
+_SESSION_LOST_CODES = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"})
 
 
 class Habits:
@@ -228,7 +229,9 @@ class Upload:
             if refused:
                 self._habits.whole_patch = True
                 return True
-        return isinstance(error, Unavailable) or error.status in _SESSION_LOST
+        if isinstance(error, Unavailable) or error.status in _SESSION_LOST or error.code in _SESSION_LOST_CODES:
+            return True
+        return error.status == 400 and self._tried == 1  # some call a lost session so, others mean the request
 
     def _where_it_stands(self, session: _Session) -> _Session | None:
         """Ask an interrupted session how far it got; None if it is lost or will not tell."""

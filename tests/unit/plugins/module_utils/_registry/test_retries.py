@@ -66,15 +66,23 @@ def test_what_cannot_pass_is_not(connect: Connect, server: FaultyRegistry, statu
 
 
 @pytest.mark.parametrize(
-    ("action", "error"), [(Status(429), Throttled), (Status(500), Unavailable), (Reset(0), TransportFailure)], ids=str
+    ("action", "error", "tries"),
+    [(Status(500), Unavailable, 7), (Reset(0), TransportFailure, 7), (Status(429), Throttled, 12)],
+    ids=str,
 )
 def test_tries_are_used_up(
-    connect: Connect, server: FaultyRegistry, action: Action, error: type[RegistryError]
+    connect: Connect,
+    server: FaultyRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    action: Action,
+    error: type[RegistryError],
+    tries: int,
 ) -> None:
+    monkeypatch.setattr(backoff, "LONGEST_PAUSE", 0.02)
     server.fail(action, times=None)
     with pytest.raises(error, match="list the tags"):
         connect(server.host).tags(REPOSITORY)
-    assert server.count() == backoff.TRIES
+    assert server.count() == tries
 
 
 def test_a_connection_that_the_server_closed_meanwhile_costs_no_pause(

@@ -220,6 +220,13 @@ def test_an_upload_that_never_works_ends(connect: Connect, server: FaultyRegistr
     assert server.count("POST") == upload.MOST_SESSIONS
 
 
+def test_a_request_that_is_wrong_is_not_sent_for_ever(connect: Connect, server: FaultyRegistry) -> None:
+    server.fail(Status(400, "SIZE_INVALID", "too wide"), method="PUT", times=None)
+    with pytest.raises(RegistryError, match="SIZE_INVALID: too wide"):
+        send(connect(server.host))
+    assert server.count("PUT") == 2
+
+
 def test_a_registry_that_is_down_is_unavailable(connect: Connect, server: FaultyRegistry) -> None:
     server.fail(Status(503), times=None)
     with pytest.raises(Unavailable, match="503"):
