@@ -12,9 +12,8 @@ synced, parts renamed (highest first), directory synced, `delivery.json` last.
 from __future__ import annotations
 
 import os
-import re
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,17 +21,15 @@ from .._oci.errors import InvalidInput
 from .blobmap import BlobMap
 from .delivery import ArchiveSummary, Delivery, Part, parse
 from .directory import DELIVERY_NAME, JOURNAL_NAME, LOCK_NAME
-from .donors import Donors, is_intact
+from .donors import Donors
 from .errors import BundleBusy, BundleDamaged, BundleError
 from .index import ArchiveIndex, scan
+from .interrupted import DRAFT_NAME, PREVIOUS, is_previous, is_work_file, open_interrupted
 from .journal import Journal, Journaled, SpaceRecord, load, set_final
 from .lock import DirectoryLock
 from .parts import PartSpace, parse_part_name
 from .work import WorkFile, WorkSpace
 
-PREVIOUS = ".previous"
-_DRAFT = DELIVERY_NAME + ".partial"
-_WORK_FILE = re.compile(r".+\.(?:tar|chunk)\.(?:partial|salvage)-[0-9]+")
 _HARMLESS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
 
 
@@ -80,8 +77,8 @@ class Workspace:
         self._listed = tuple(
             part.name for archive in (self.delivery.archives if self.delivery else ()) for part in archive.parts
         )
-        ours = {DELIVERY_NAME, DELIVERY_NAME + PREVIOUS, _DRAFT, JOURNAL_NAME, LOCK_NAME, *self._listed}
-        ours |= {name + PREVIOUS for name in self._listed} | {name for name in names if _is_previous(name, names)}
+        ours = {DELIVERY_NAME, DELIVERY_NAME + PREVIOUS, DRAFT_NAME, JOURNAL_NAME, LOCK_NAME, *self._listed}
+        ours |= {name + PREVIOUS for name in self._listed} | {name for name in names if is_previous(name, names)}
         if not self._has_delivery:  # beside a finished bundle a journal is only what a late kill left
             self._journaled = load(self.path / JOURNAL_NAME)
         archives = {record.archive for record in self._journaled.spaces.values()}
@@ -89,7 +86,7 @@ class Workspace:
         foreign = sorted(
             name
             for name in names - ours - ignored - _HARMLESS
-            if not _WORK_FILE.fullmatch(name) and not name.startswith(".Trash")
+            if not is_work_file(name) and not name.startswith(".Trash")
         )
         self._foreign = {*foreign, *ignored}
         if foreign and not force:
@@ -140,19 +137,7 @@ class Workspace:
 
     def _open_work_files(self) -> None:
         for record in self._journaled.spaces.values():
-            space = WorkSpace(self.path, record, writable=False)
-            lengths = _lengths(space)
-            for offset, (key, size) in record.unsynced.items():
-                if _lies_there(space, lengths, offset, size) and is_intact(space, offset, size, key):
-                    record.blobs[offset] = (key, size)
-                    space.touch(offset, size)
-            record.unsynced.clear()
-            blobs = BlobMap()
-            for offset, (key, size) in list(record.blobs.items()):
-                if _lies_there(space, lengths, offset, size):
-                    blobs.put(key, offset, size)
-                else:
-                    del record.blobs[offset]
+            space, blobs = open_interrupted(self.path, record)
             self._interrupted[record.number] = space
             self.donors.add(space, blobs)
 
@@ -173,8 +158,8 @@ class Workspace:
     def leftovers(self) -> list[Path]:
         """Files of earlier runs that no finished bundle needs."""
         names = self._names()
-        drafts = (_DRAFT, DELIVERY_NAME + PREVIOUS)
-        stale = [name for name in names if _WORK_FILE.fullmatch(name) or name in drafts or _is_previous(name, names)]
+        drafts = (DRAFT_NAME, DELIVERY_NAME + PREVIOUS)
+        stale = [name for name in names if is_work_file(name) or name in drafts or is_previous(name, names)]
         stale = [name for name in stale if name not in self._foreign]
         journal = [JOURNAL_NAME] if JOURNAL_NAME in names else []  # last: it tells whose the others are
         return [self.path / name for name in sorted(stale) + journal]
@@ -242,14 +227,14 @@ class Workspace:
         if JOURNAL_NAME in self._names():
             os.truncate(self.path / JOURNAL_NAME, 0)  # it stays: the directory is still unfinished
         for name in self._names():
-            if _WORK_FILE.fullmatch(name):
+            if is_work_file(name):
                 (self.path / name).unlink()
 
     def work_bytes(self) -> int:
         """Bytes on disk of work files."""
         if not self.path.is_dir():
             return 0
-        return sum(path.stat().st_blocks * 512 for path in self.path.iterdir() if _WORK_FILE.fullmatch(path.name))
+        return sum(path.stat().st_blocks * 512 for path in self.path.iterdir() if is_work_file(path.name))
 
     def resumable(self, archive: str, chunk_size: int) -> SpaceRecord | None:
         """The fullest work file of `archive` that an interrupted run left and that can be continued in place."""
@@ -314,7 +299,7 @@ class Workspace:
     def finish(self, work: Iterable[WorkFile], kept: Iterable[ArchiveSummary], delivery: Iterable[bytes]) -> None:
         """Make the bundle visible: `work` files and `kept` archives under their names, `delivery` last of all."""
         journal, work = self.begin(), list(work)
-        with open(self.path / _DRAFT, "wb") as draft:
+        with open(self.path / DRAFT_NAME, "wb") as draft:
             draft.writelines(delivery)
             draft.flush()
             os.fsync(draft.fileno())
@@ -327,7 +312,7 @@ class Workspace:
             for number in reversed(range(len(file.space.paths))):
                 os.replace(file.space.paths[number], file.space.final_path(number))
         sync_directory(self.path)
-        os.replace(self.path / _DRAFT, self.path / DELIVERY_NAME)
+        os.replace(self.path / DRAFT_NAME, self.path / DELIVERY_NAME)
         sync_directory(self.path)
         self.clean()
 
@@ -343,7 +328,7 @@ class Workspace:
             path.unlink()
 
     def _taken_numbers(self) -> list[int]:
-        return [int(name.rpartition("-")[2]) for name in self._names() if _WORK_FILE.fullmatch(name)]
+        return [int(name.rpartition("-")[2]) for name in self._names() if is_work_file(name)]
 
     def close(self) -> None:
         """Let go of files and lock; what was written stays, resumable."""
@@ -366,29 +351,6 @@ class Workspace:
             return []
         entries = [(entry.name, entry.stat()) for entry in self.path.iterdir() if entry.name != LOCK_NAME]
         return sorted((name, stats.st_size, stats.st_mtime_ns) for name, stats in entries)
-
-
-def _is_previous(name: str, names: Collection[str]) -> bool:
-    """Whether `name` is a part that a run has set aside: as long as its journal is there, only a run makes such names."""
-    return JOURNAL_NAME in names and name.endswith(PREVIOUS) and parse_part_name(name[: -len(PREVIOUS)]) is not None
-
-
-def _lengths(space: WorkSpace) -> list[int]:
-    """Bytes of the parts of `space`, up to the first one that is not there."""
-    lengths: list[int] = []
-    while (path := space.path(len(lengths))).exists():
-        lengths.append(path.stat().st_size)
-        if not space.record.chunk_size:
-            break
-    return lengths
-
-
-def _lies_there(space: WorkSpace, lengths: list[int], offset: int, size: int) -> bool:
-    """Whether the parts of `space` are long enough to hold the blob."""
-    return all(
-        number < len(lengths) and lengths[number] >= inside + length
-        for number, inside, length in space.pieces(offset, size)
-    )
 
 
 def sync_directory(path: Path) -> None:

@@ -136,7 +136,7 @@ class Builder:
             self._pending.append(entry)
 
     def _is_unchanged(self, entry: Entry) -> bool:
-        """Whether a manifest lies there byte for byte: nothing could give it back later. Layers can be fetched again."""
+        """Whether a manifest lies there byte for byte; layers can be fetched again, as what they are."""
         if self._existing is None or entry.raw is None:
             return True
         return self._existing.index.space.read_at(entry.placement.offset, len(entry.raw)) == entry.raw
