@@ -153,7 +153,7 @@ def index_json(layout: str, images: Sequence[Tagged], shape: Shape = Shape()) ->
 def descriptor(layout: str, tag: str, image: Image) -> dict[str, Any]:
     """An image's entry in the index."""
     repository = f"{_SOURCE}/{layout}".rstrip("/")
-    name = f"{repository}@{image.digest}" if image.digest.endswith(tag) else f"{repository}:{tag}"
+    name = f"{repository}@{image.digest}" if image.digest == f"sha256:{tag}" else f"{repository}:{tag}"
     row: dict[str, Any] = {"mediaType": image.media_type, "size": len(image.raw), "digest": image.digest}
     row["annotations"] = {_SHORT_TAG: tag, _REFERENCE: name}
     if image.media_type != OCI_INDEX:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
+from .._bundle.errors import BundleDamaged
 from .._bundle.parts import SpaceReader
 from .._dkp import release as releases
 from .._dkp import tree
@@ -192,13 +193,15 @@ def _bundle_version(item: Item) -> Version | None:
     place = tree.place_of(item.layout.path)
     if place.area == "platform" and item.path != tree.RELEASE_CHANNEL:
         return None
-    manifest = item.layout.manifest(item.image.key, item.image.size)
-    files = bundle_files(item.layout, manifest, _FILES)
     where = f"{item.path}:{item.tag}"
-    version = _version(files, where)
+    try:
+        manifest = item.layout.manifest(item.image.key, item.image.size)
+        version = _version(bundle_files(item.layout, manifest, _FILES), where)
+    except InvalidContent as error:
+        raise BundleDamaged(item.layout.sources[0][0].name, f"{where} is no release image: {error}") from error
     if version is None:
-        raise InvalidContent(
-            f"{where}: the bundle's image has no {releases.VERSION_FILE}; it is no release image of DKP"
+        raise BundleDamaged(
+            item.layout.sources[0][0].name, f"{where} has no {releases.VERSION_FILE}; it is no release image of DKP"
         )
     return version
 

@@ -226,18 +226,18 @@ def test_a_registry_that_asks_for_a_password(bundle: Delivered, tmp_path: Path) 
 
 
 def test_tokens_that_live_shortly_are_renewed(bundle: Delivered, tmp_path: Path) -> None:
-    with TokenServer(tmp_path, users={USERNAME: PASSWORD}, life=2) as tokens:
-        with server(tmp_path / "target", version=3, token=tokens) as target:
-            push_bundle(target.host, bundle.path, state=None, login=LOGIN)
-            assert not push_bundle(target.host, bundle.path, state=None, login=LOGIN).changed
+    tokens = TokenServer(tmp_path, users={USERNAME: PASSWORD}, life=2)
+    with tokens, server(tmp_path / "target", version=3, token=tokens) as target:
+        push_bundle(target.host, bundle.path, state=None, login=LOGIN)
+        assert not push_bundle(target.host, bundle.path, state=None, login=LOGIN).changed
 
 
 def test_an_account_that_may_only_read_is_told_so(bundle: Delivered, tmp_path: Path) -> None:
-    with TokenServer(tmp_path, users={USERNAME: PASSWORD}, read_only_users=(USERNAME,)) as tokens:
-        with server(tmp_path / "target", version=2, token=tokens) as target:
-            with pytest.raises(AirgapError, match=r"[Cc]redentials.*(refused|no right)"):
-                push_bundle(target.host, bundle.path, state=None, login=LOGIN)
-            assert not [access for access in target.accesses() if access.method in ("PUT", "PATCH")]
+    tokens = TokenServer(tmp_path, users={USERNAME: PASSWORD}, read_only_users=(USERNAME,))
+    with tokens, server(tmp_path / "target", version=2, token=tokens) as target:
+        with pytest.raises(AirgapError, match=r"[Cc]redentials.*(refused|no right)"):
+            push_bundle(target.host, bundle.path, state=None, login=LOGIN)
+        assert not [access for access in target.accesses() if access.method in ("PUT", "PATCH")]
 
 
 def test_a_read_only_registry_ends_the_run_and_the_next_one_finishes(bundle: Delivered, tmp_path: Path) -> None:
