@@ -128,6 +128,9 @@ from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     run,
 )
 
+LONG_LISTS = ("modules.*.channels.*.digest", "modules.*.versions")
+"""What is left out of a result that is too long, unless modules were asked for by name."""
+
 
 def work(task: Task) -> Result:
     """Read and describe the modules."""
@@ -152,8 +155,7 @@ def work(task: Task) -> Result:
     if unknown:
         message += f"; the registry does not have {', '.join(unknown)}"
     asked_for_much = query.changelog or texts is not None
-    long_lists = () if asked_for_much else ("modules.*.channels.*.digest", "modules.*.versions")
-    return Result({"changed": False, "msg": message, **described}, long_lists)
+    return Result({"changed": False, "msg": message, **described}, () if asked_for_much else LONG_LISTS)
 
 
 def main() -> None:

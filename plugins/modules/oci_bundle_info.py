@@ -183,7 +183,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.inspection impo
 from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, report_arguments, run
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
-_LONG_LISTS = ("archives", "findings", "content.modules")
+LONG_LISTS = ("archives", "findings", "content.modules")
 
 
 def work(task: Task) -> Result:
@@ -193,7 +193,7 @@ def work(task: Task) -> Result:
         raise InvalidInput("src: name the directory or an archive of a bundle")
     source = source.absolute()
     task.report_file()
-    found = inspect(source, task.memory, verify=task.params["verify"])
+    found = inspect(source, task.memory, task.stopping, verify=task.params["verify"])
     state = "undamaged" if found.ok else f"not usable ({len(found.findings)} findings)"
     values: dict[str, Any] = {
         "changed": False,
@@ -207,7 +207,7 @@ def work(task: Task) -> Result:
     if task.params["list_images"]:
         values["image_list"] = [image.as_dict() for image in found.images]
         return Result(values)
-    return Result(values, _LONG_LISTS)
+    return Result(values, LONG_LISTS)
 
 
 def main() -> None:

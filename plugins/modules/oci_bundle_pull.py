@@ -297,7 +297,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._module import (
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.reference import is_tag
 
-_LONG_LISTS = ("bundle.archives", "content.modules", "findings")
+LONG_LISTS = ("bundle.archives", "content.modules", "findings")
 _OF_PLATFORM = ("platform_versions", "since_version", "release")
 _DEFAULT_INSTALLER = "latest"
 
@@ -326,7 +326,7 @@ def work(task: Task) -> Result:
         },
         "findings": [finding.as_dict() for finding in result.findings],
     }
-    return Result(values, _LONG_LISTS)
+    return Result(values, LONG_LISTS)
 
 
 def _request(task: Task) -> PullRequest:

@@ -291,7 +291,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._module import (
 )
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
-_LONG_LISTS = ("diff", "tags", "findings")
+LONG_LISTS = ("diff", "tags", "findings")
 
 
 def work(task: Task) -> Result:
@@ -314,7 +314,7 @@ def work(task: Task) -> Result:
     }
     if task.wants_diff:
         values["diff"] = _diff(result)
-    return Result(values, _LONG_LISTS)
+    return Result(values, LONG_LISTS)
 
 
 def _request(task: Task) -> PushRequest:

@@ -126,6 +126,9 @@ from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     run,
 )
 
+LONG_LISTS = ("versions",)
+"""What is left out of a result that is too long, unless the long form was asked for."""
+
 
 def work(task: Task) -> Result:
     """Read and describe the channels."""
@@ -145,7 +148,7 @@ def work(task: Task) -> Result:
         )
     message = f"{len(existing)} channels, {len(described['versions'])} versions"
     asked_for_much = changelog or constraint is not None
-    return Result({"changed": False, "msg": message, **described}, () if asked_for_much else ("versions",))
+    return Result({"changed": False, "msg": message, **described}, () if asked_for_much else LONG_LISTS)
 
 
 def main() -> None:
