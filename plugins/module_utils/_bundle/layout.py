@@ -20,6 +20,9 @@ MARKER = b'{\n    "imageLayoutVersion": "1.0.0"\n}'
 SHORT_TAG = "io.deckhouse.image.short_tag"
 REFERENCE_NAME = "org.opencontainers.image.ref.name"
 _INDEX_TYPE = "application/vnd.oci.image.layout.v1+json"
+_DESCRIPTOR_KEYS = frozenset(
+    {"mediaType", "size", "digest", "urls", "annotations", "data", "platform", "artifactType"}
+)  # image-spec, descriptor
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ def _parse_descriptor(row: object, archive: str, where: str) -> TaggedImage | No
     if short_tag is None:
         if isinstance(name, str) and "/" in name:  # d8 always writes both, so a bit has flipped
             raise BundleDamaged(archive, f"{where}: {name} has lost its {SHORT_TAG}")
+        if not row.keys() <= _DESCRIPTOR_KEYS:  # nor has it others than these: `annotations` itself was hit
+            raise BundleDamaged(archive, f"{where}: {digest} has no annotations, and keys that no descriptor has")
         return None
     if not isinstance(short_tag, str) or not _names_agree(short_tag, name):
         raise BundleDamaged(archive, f"{where}: the names {short_tag!r} and {name!r} disagree")

@@ -94,15 +94,14 @@ def test_a_platform_channel_that_is_refused_keeps_the_riskier_ones_back(bundle: 
     "auth,login", [(Basic(), ("puller", "wrong-horse-battery")), (Bearer(), ("puller", "wrong-horse-battery"))]
 )
 def test_refused_credentials_are_called_that(bundle: Path, auth: object, login: tuple[str, str]) -> None:
-    with FaultyRegistry(auth=auth) as registry:
-        with pytest.raises(AccessDenied, match="credentials were refused"):
-            push_bundle(registry.host, bundle, state=None, login=login)
+    with FaultyRegistry(auth=auth) as registry, pytest.raises(AccessDenied, match="credentials were refused"):
+        push_bundle(registry.host, bundle, state=None, login=login)
 
 
 def test_rights_that_end_with_reading_are_called_that(bundle: Path) -> None:
-    with FaultyRegistry(auth=Bearer(pull_only=True)) as registry:
-        with pytest.raises(AirgapError, match=r"[Cc]redentials.*(refused|no right)"):
-            push_bundle(registry.host, bundle, state=None, login=("puller", "correct-horse-puller"))
+    told = pytest.raises(AirgapError, match=r"[Cc]redentials.*(refused|no right)")
+    with FaultyRegistry(auth=Bearer(pull_only=True)) as registry, told:
+        push_bundle(registry.host, bundle, state=None, login=("puller", "correct-horse-puller"))
 
 
 def test_no_list_of_tags_only_means_more_questions(bundle: Path, registry: FaultyRegistry) -> None:
