@@ -55,7 +55,9 @@ def registry() -> Iterator[FaultyRegistry]:
         yield running
 
 
-def make(path: Path, *, delivery: bool = False, shape: Shape = SHAPES["plain"], keep: tuple[str, ...] | None = None) -> Path:
+def make(
+    path: Path, *, delivery: bool = False, shape: Shape = SHAPES["plain"], keep: tuple[str, ...] | None = None
+) -> Path:
     write_bundle(build(SMALLEST), path, delivery=delivery, shape=shape, keep=keep)
     return path
 
