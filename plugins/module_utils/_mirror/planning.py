@@ -200,8 +200,11 @@ def _short_tag(reference: str) -> str:
 
 
 def _has_components(found: Mapping[str, bytes]) -> bool:
-    """Whether the list by digests is here; a list by tags beside it was seen with it (both lie in one directory)."""
-    return bool(found.get(components.PLATFORM_DIGESTS_FILE)) or len(found) == len(_PLATFORM_FILES)
+    """Whether a list is here that counts; one beside it was seen with it (both lie in one directory)."""
+    tags = found.get(components.PLATFORM_TAGS_FILE)
+    if tags and components.parse_component_tags(tags, where=components.PLATFORM_TAGS_FILE):
+        return True  # a list by tags that names anything wins
+    return bool(found.get(components.PLATFORM_DIGESTS_FILE))
 
 
 def _batches(items: Iterable[str]) -> Iterator[list[str]]:
