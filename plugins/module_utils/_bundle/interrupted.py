@@ -28,7 +28,7 @@ def is_work_file(name: str) -> bool:
 
 
 def is_previous(name: str, names: Collection[str]) -> bool:
-    """Whether `name` is a part that a run has set aside: as long as its journal is there, only a run makes such names."""
+    """Whether `name` is a part that a run has set aside: while its journal is there, only runs make such names."""
     return JOURNAL_NAME in names and name.endswith(PREVIOUS) and parse_part_name(name[: -len(PREVIOUS)]) is not None
 
 

@@ -42,8 +42,8 @@ def write_failure(directory: Path, archive: str, error: OSError) -> BundleError:
     kept = "what was downloaded already is kept and used by the next run"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(
-            f"{directory}: {error.strerror} while {archive} was written, {free_bytes(directory)} bytes are free there. Free "
-            f"space (or raise the quota) or choose another dest; {kept}",
+            f"{directory}: {error.strerror} while {archive} was written, {free_bytes(directory)} bytes are free there. "
+            f"Free space (or raise the quota) or choose another dest; {kept}",
             free=free_bytes(directory),
         )
     if error.errno == errno.EFBIG:

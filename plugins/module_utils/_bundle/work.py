@@ -257,8 +257,8 @@ class WorkFile:
         self.follow(memoryview(bytearray(_READ_SIZE)), closing=True)
         if self._hashed != self.space.planned:
             raise BundleError(
-                f"{self.name}: what was planned at byte {self.lowest_open()} has not landed; nothing was finished. This is "
-                "a fault of the collection, please report it; another run starts where this one ended"
+                f"{self.name}: what was planned at byte {self.lowest_open()} has not landed; nothing was finished. "
+                "This is a fault of the collection, please report it; another run starts where this one ended"
             )
         chunk_size = self.space.record.chunk_size
         return tuple(

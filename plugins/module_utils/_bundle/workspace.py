@@ -155,7 +155,7 @@ class Workspace:
         return self._has_delivery and not self.damaged
 
     @property
-    def leftovers(self) -> list[Path]:
+    def _leftovers(self) -> list[Path]:
         """Files of earlier runs that no finished bundle needs."""
         names = self._names()
         drafts = (DRAFT_NAME, DELIVERY_NAME + PREVIOUS)
@@ -324,7 +324,7 @@ class Workspace:
         self._sweep()
 
     def _sweep(self) -> None:
-        for path in self.leftovers:
+        for path in self._leftovers:
             path.unlink()
 
     def _taken_numbers(self) -> list[int]:

@@ -193,7 +193,7 @@ def pictures_of(directory: Path, content: Content, monkeypatch: pytest.MonkeyPat
             seen.add(state)
             unlike.append(picture)
     assert len(unlike) > 8
-    return unlike
+    return unlike if len(unlike) < 40 else unlike[:: len(unlike) // 30] + unlike[-6:]
 
 
 CHUNKS = pytest.mark.parametrize("chunk_size", [0, 2048], ids=["plain", "chunks"])

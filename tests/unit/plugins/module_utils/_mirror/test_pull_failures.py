@@ -91,6 +91,18 @@ def test_a_layer_that_breaks_after_its_list_was_read_ends_the_run(
     held(tmp_path / "dest")
 
 
+def test_a_layer_that_breaks_long_after_its_list_ends_the_run(tmp_path: Path) -> None:
+    tree = build(replace(SHAPE, install_layer=4 * 1024 * 1024))
+    layer = tree.repository("install").tags["v1.72.10"].blobs[-1]
+    with FaultyRegistry(tree) as source:
+        source.fail(FlipBit(layer.size - 100), path=layer.digest, times=None)
+        with pytest.raises(DigestMismatch):
+            promptly(lambda: pull_bundle(address(source), tmp_path / "dest", **NEWEST))
+        source.heal()
+        assert pull_bundle(address(source), tmp_path / "dest", **NEWEST).changed
+    held(tmp_path / "dest")
+
+
 def test_a_layer_that_cannot_be_read_ends_every_archive(source: FaultyRegistry, tree: Tree, tmp_path: Path) -> None:
     """Several archives wait for the same layer; none waits for ever."""
     source.fail(Status(403, code="DENIED"), path=install_layer(tree, "v1.72.10", 1), times=None)
