@@ -224,7 +224,7 @@ def _take_out(values: Any, path: Sequence[str]) -> bool:
     key, rest = path[0], path[1:]
     if key == "*":
         each = list(values.values() if isinstance(values, dict) else values)
-        return any([_take_out(value, rest) for value in each])
+        return sum(_take_out(value, rest) for value in each) > 0
     if not isinstance(values, dict) or key not in values:
         return False
     if rest:
