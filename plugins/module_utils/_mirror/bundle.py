@@ -79,7 +79,10 @@ class JoinedLayout:
                 place.archive,
                 f"{self.where}: manifest sha256:{key.hex()} has {place.size} bytes, its descriptor says {size}",
             )
-        return place.space.read_at(place.offset, place.size)
+        try:
+            return place.space.read_at(place.offset, place.size)
+        except OSError as error:
+            raise unreadable(place.archive, error) from error
 
     def manifest(self, key: bytes, size: int) -> Manifest:
         """The manifest `key`, whose bytes are proven to be it. Raises BundleDamaged."""

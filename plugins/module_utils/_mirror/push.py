@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .._bundle.donors import Donors
 from .._bundle.errors import BundleDamaged
+from .._dkp import tree
 from .._dkp.channels import KNOWN_CHANNELS, is_channel
 from .._dkp.findings import Finding
 from .._oci.errors import AirgapError, InvalidInput
@@ -104,7 +105,13 @@ class _Push:
             for warning in bundle.warnings
         ]
         self._unfinished = UnfinishedPushes(memory, registry.address, dry=request.check_mode)
-        self._uploads = Uploads(registry, self._target, may_hold=self._unfinished.may_have_left, dry=request.check_mode)
+        self._uploads = Uploads(
+            registry,
+            self._target,
+            may_hold=self._unfinished.may_have_left,
+            homes_of=self._homes_of,
+            dry=request.check_mode,
+        )
         self._written: set[Tag] = set()
         self._before: dict[Tag, str | None] = {}
 
@@ -118,11 +125,14 @@ class _Push:
             self._refuse_incomplete(absent, verdicts)
         if not self._request.repair:
             self._note_present(absent)
+        repositories = {name: self._written_to(group) for name, group in self._groups.items()}
+        self._unfinished.begin(set().union(*repositories.values()))
         failures: dict[str, AirgapError] = {}
         if self._request.publish != "pointers":
             failures = self._send(absent)
         if self._request.publish != "content":
             verdicts = self._publish(verdicts, failures)
+        self._unfinished.end(set().union(*(repositories[name] for name in failures)))
         if failures:
             self._forget_proofs(failures)
             raise refused(failures, parts=len(self._groups), target=str(self._root))
@@ -131,6 +141,18 @@ class _Push:
     def _items(self) -> Iterator[Item]:
         for group in self._groups.values():
             yield from group.items()
+
+    def _written_to(self, group: Group) -> set[str]:
+        """The repositories of a group that this `publish` writes to."""
+        content = () if self._request.publish == "pointers" else (*group.content, *group.unordered, *group.versions)
+        pointers = () if self._request.publish == "content" else group.pointers
+        return {item.repository for item in (*content, *pointers)}
+
+    def _homes_of(self, key: bytes) -> Iterator[str]:
+        """Every repository that needs the blob `key`."""
+        for path, layout in self._bundle.layouts.items():
+            if layout.find(key) is not None:
+                yield self._root.child(tree.repository_of(path, modules_path=self._request.modules_path))
 
     def _check_channels(self) -> None:
         there = {item.tag for group in self._groups.values() for item in group.pointers if is_channel(item.tag)}
@@ -213,11 +235,7 @@ class _Push:
         lanes = [self._lane(group, absent) for group in self._groups.values()]
         if not any(any(lane.stages) for lane in lanes):
             return {}
-        repositories = {group.name: {item.repository for item in group.items()} for group in self._groups.values()}
-        self._unfinished.begin(set().union(*repositories.values()))
-        failures = Stages(self._registry, self._stopping).run(lanes)
-        self._unfinished.end(set().union(*(repositories[name] for name in failures)))
-        return failures
+        return Stages(self._registry, self._stopping).run(lanes)
 
     def _lane(self, group: Group, absent: set[Tag]) -> Lane:
         """Content, then installers, then versions one after another; large blobs of the later ones start early."""

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from .._bundle.donors import is_intact
 from .._bundle.errors import BundleDamaged
@@ -17,12 +18,14 @@ from .._oci.manifest import Descriptor, Manifest
 from .._registry.client import Registry
 from .._registry.errors import BlobUnknown, DigestMismatch
 from .._registry.upload_body import Body, BytesBody
-from .bundle import BlobPlace, JoinedLayout
+from .bundle import BlobPlace, JoinedLayout, unreadable
 from .freight import Item
 from .target import Target
 
 _BUFFER_SIZE = 256 * 1024
 _REPAIRS = 2
+_MOST_ASKED = 8
+"""Repositories asked for a blob that an interrupted push may have left there."""
 
 
 @dataclass
@@ -52,10 +55,16 @@ class Uploads:
     """Puts images into the registry: each blob once, mounted where another repository has it."""
 
     def __init__(
-        self, registry: Registry, target: Target, *, may_hold: Callable[[str], bool], dry: bool = False
+        self,
+        registry: Registry,
+        target: Target,
+        *,
+        may_hold: Callable[[str], bool],
+        homes_of: Callable[[bytes], Iterable[str]],
+        dry: bool = False,
     ) -> None:
-        """`may_hold` tells of a repository without tags whether it may hold blobs all the same (of an earlier push).
-        `dry` counts and asks, but sends nothing."""
+        """`may_hold` tells of a repository without tags whether it may hold blobs all the same (of an earlier push),
+        `homes_of` which repositories need a blob. `dry` counts and asks, but sends nothing."""
         self.uploaded = Tally()
         self.mounted = Tally()
         self.present = Tally()
@@ -64,6 +73,7 @@ class Uploads:
         self._registry = registry
         self._target = target
         self._may_hold = may_hold
+        self._homes_of = homes_of
         self._dry = dry
         self._changed = threading.Condition()
         self._homes: dict[bytes, str] = {}
@@ -156,13 +166,21 @@ class Uploads:
         ask = check or not self._target.is_empty(repository) or self._may_hold(repository)
         if ask and self._registry.blob_exists(repository, blob.digest):
             tally = self.present
-        elif home is not None and (self._dry or self._registry.mount_blob(repository, blob.digest, source=home)):
+        elif (home := home or self._left_elsewhere(repository, blob)) is not None and (
+            self._dry or self._registry.mount_blob(repository, blob.digest, source=home)
+        ):
             tally = self.mounted
         else:
             self._send(repository, blob, body)
             return
         with self._changed:
             _count(tally, blob.size)
+
+    def _left_elsewhere(self, repository: str, blob: Descriptor) -> str | None:
+        """A repository into which an earlier push, that did not end, has brought the blob already."""
+        homes = self._homes_of(digests.to_key(blob.digest))
+        left = (home for home in homes if home != repository and self._may_hold(home))
+        return next((home for home in islice(left, _MOST_ASKED) if self._registry.blob_exists(home, blob.digest)), None)
 
     def _send(self, repository: str, blob: Descriptor, body: Body) -> None:
         if not self._dry:
@@ -171,6 +189,8 @@ class Uploads:
             except DigestMismatch as error:
                 _check_source(body, blob.digest, error)
                 raise
+            except OSError as error:  # of reading: those of the line are told as TransportFailure
+                raise unreadable(body.place.archive if isinstance(body, BundleBody) else "a blob", error) from error
         with self._changed:
             _count(self.uploaded, blob.size)
 
