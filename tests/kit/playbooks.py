@@ -118,6 +118,7 @@ class Ansible:
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
             "ANSIBLE_LOCALHOST_WARNING": "False",
+            "ANSIBLE_PIPELINING": "True",
             "ANSIBLE_RETRY_FILES_ENABLED": "False",
             "DKP_TEST_RECORD": str(record),
         }
