@@ -51,7 +51,7 @@ def module_steps(root: Path) -> list[Step]:
 
 def _run_modules(root: Path, core: str, target: EnvironmentSpec) -> Tally:
     controller, remote = provide(CORES[core]), provide(target)
-    paths = [path for path in ("tests/ansible", *_NEEDS_ANSIBLE) if any((root / COLLECTION / path).rglob("test_*.py"))]
+    paths = [path for path in ("tests/modules", *_NEEDS_ANSIBLE) if any((root / COLLECTION / path).rglob("test_*.py"))]
     return run_pytest(
         controller,
         root,

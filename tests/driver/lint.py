@@ -15,7 +15,7 @@ from .source import COLLECTION
 from .steps import Step
 
 _LAYER = "lint"
-_TYPED = ("plugins", "tests/kit", "tests/driver", "tests/demo", "tests/ansible")
+_TYPED = ("plugins", "tests/kit", "tests/driver", "tests/demo", "tests/modules")
 
 
 def lint_steps(root: Path) -> list[Step]:

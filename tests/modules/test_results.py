@@ -23,7 +23,7 @@ from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
 MODULES = Path(__file__).parents[2] / "plugins/modules"
 SMALL_PULL = {"platform_versions": "=v1.69.0+stable", "modules": ["sdn"], "installer": False}
 # Keys that Ansible itself adds or takes.
-ANSIBLES = {"changed", "diff", "failed", "invocation", "warnings", "deprecations"}
+ANSIBLES = {"changed", "diff", "failed", "invocation", "warnings", "deprecations", "_ansible_no_log"}
 
 
 def documented(module: str) -> dict[str, Any]:
