@@ -33,7 +33,7 @@ from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
 from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, push_bundle
 from ansible_collections.dkp.airgap.tests.kit.tree import Tree, build
 
-SHAPE = replace(TINY, components=25, base_layer=16 * 1024, component_layer=8 * 1024, security_layer=64 * 1024)
+SHAPE = replace(TINY, components=12, base_layer=16 * 1024, component_layer=8 * 1024, security_layer=64 * 1024)
 CEILING = 32
 
 
@@ -94,7 +94,7 @@ def test_a_push_killed_at_random_moments_is_finished_by_the_next(
 ) -> None:
     chance = random.Random(3)
     registry.behaviour = Behaviour(latency=0.002)
-    for kills in range(1, 6):
+    for kills in range(1, 5):
         push_until_killed(registry, bundle, tmp_path / "state", chance.randrange(1, 60))
         assert stored_twice(registry) <= kills * CEILING
         channel = registry.store.repository(f"{ROOT}/release-channel").tags
