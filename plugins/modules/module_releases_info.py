@@ -103,6 +103,14 @@ modules:
           requirements: {deckhouse: ">= 1.67", kubernetes: ">= 1.29", modules: {prometheus: ">= 0.0.0"}}
           jumps: [{from: "1.34", to: "1.36"}]
     typo: {exists: false}
+denied:
+  description:
+    - Modules of the catalogue that the credentials do not cover; RV(modules) shows them as absent. When one of
+      O(modules) is not covered, that is a failure instead.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 msg:
   description: The result in one sentence.
   returned: always
@@ -150,6 +158,11 @@ def work(task: Task) -> Result:
         task.warn(
             f"{registry.address} has no modules at {task.params['modules_path']!r}; check images_repo and "
             "modules_path, and that the credentials cover them"
+        )
+    if described["denied"]:
+        task.warn(
+            f"The credentials do not cover {', '.join(described['denied'])}; these modules are shown as absent. The "
+            "vendor's registry answers so for missing things too"
         )
     message = f"{len(described['modules']) - len(unknown)} modules"
     if unknown:

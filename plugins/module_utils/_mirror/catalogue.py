@@ -22,7 +22,7 @@ from .._dkp.release import ModuleDefinition
 from .._dkp.version import Version, versions_of_tags
 from .._oci.reference import RepositoryAddress
 from .._registry.client import Registry
-from .._registry.errors import NotFound
+from .._registry.errors import AccessDenied, NotFound
 from .memory import HostMemory
 from .offer import ReleaseImage, list_tags, read_channels, read_release_image
 from .reading import ImageReader
@@ -74,15 +74,20 @@ def describe_platform(
 
 
 def describe_modules(registry: Registry, memory: HostMemory, query: ModuleQuery) -> dict[str, Any]:
-    """The result of `module_releases_info`. Raises InvalidContent, and what the registry raises."""
+    """The result of `module_releases_info`.
+
+    Of modules that nobody named, those that the credentials do not cover are told as absent and listed in `denied`.
+    Raises InvalidContent, and what the registry raises: AccessDenied also for a module that was named.
+    """
     base = RepositoryAddress(registry.address.host, registry.address.child(query.modules_path))
     with _reading(registry, memory) as reader:
-        catalogue = tree.module_names(list_tags(reader, base.path))
-        wanted = {name: None for name in catalogue} if query.filters is None else _joined(query.filters)
-        known = [name for name in wanted if name in frozenset(catalogue)]
-        channels = _module_channels(reader, base, known, query)
+        catalogue = frozenset(tree.module_names(list_tags(reader, base.path)))
+        wanted = dict.fromkeys(catalogue) if query.filters is None else _joined(query.filters)
+        listed = sorted(catalogue & wanted.keys())
+        channels = _module_channels(reader, base, listed, query)
+        known = [name for name in listed if name in channels]
         versions = dict(zip(known, _module_versions(reader, base, known)))
-        found = _module_releases(reader, base, wanted, channels, versions, query)
+        found = _module_releases(reader, base, {name: wanted[name] for name in known}, channels, versions, query)
         described = {
             name: {
                 "exists": True,
@@ -100,6 +105,7 @@ def describe_modules(registry: Registry, memory: HostMemory, query: ModuleQuery)
     return {
         "edition": edition_of(registry.address),
         "modules": {name: described.get(name, dict(_ABSENT)) for name in sorted(wanted)},
+        "denied": [name for name in listed if name not in channels],
     }
 
 
@@ -174,18 +180,28 @@ def _joined(filters: Iterable[NameFilter]) -> dict[str, Constraint | None]:
 
 
 def _module_channels(
-    reader: ImageReader, base: RepositoryAddress, names: Iterable[str], query: ModuleQuery
+    reader: ImageReader, base: RepositoryAddress, names: Sequence[str], query: ModuleQuery
 ) -> dict[str, dict[str, ReleaseImage]]:
-    """Channel images by module, read over all modules at once, so that their number costs no round trips."""
+    """Channel images by module, read over all modules at once, so that their number costs no round trips.
+
+    Modules that the credentials do not cover are left out, unless they were named.
+    """
     files = _DESCRIBED_FILES if query.changelog else _CHANNEL_FILES
     items = [(name, channel) for name in names for channel in query.channels]
 
-    def read(item: tuple[str, str]) -> ReleaseImage | None:
-        return read_release_image(reader, base.child(f"{item[0]}/release"), item[1], files)
+    def read(item: tuple[str, str]) -> ReleaseImage | AccessDenied | None:
+        try:
+            return read_release_image(reader, base.child(f"{item[0]}/release"), item[1], files)
+        except AccessDenied as error:
+            if query.filters is not None:
+                raise
+            return error
 
     channels: dict[str, dict[str, ReleaseImage]] = {name: {} for name in names}
     for (name, channel), image in zip(items, reader.gather(read, items)):
-        if image is not None:
+        if isinstance(image, AccessDenied):
+            channels.pop(name, None)
+        elif image is not None and name in channels:
             channels[name][channel] = image
     return channels
 
@@ -215,9 +231,8 @@ def _module_releases(
     """Metadata by module and tag, of what the modules' constraints select."""
     items = []
     for name, constraint in wanted.items():
-        if name in versions:
-            pointed = (image.module_version() for image in channels[name].values())
-            items += [(name, tag) for tag in _selected(constraint, versions[name], pointed)]
+        pointed = (image.module_version() for image in channels[name].values())
+        items += [(name, tag) for tag in _selected(constraint, versions[name], pointed)]
 
     def describe(item: tuple[str, str]) -> dict[str, Any] | None:
         repository = base.child(item[0])
