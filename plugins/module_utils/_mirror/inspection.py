@@ -190,21 +190,24 @@ def _describe(bundle: OpenBundle, delivery: Delivery | None, found: Inspection) 
 
 
 def _image_bytes(layout: JoinedLayout, key: bytes, size: int) -> int:
-    """Manifest, config and layers; of what cannot be read, the manifest alone (the damage is told elsewhere)."""
+    """Manifest, config and layers, of an index itself alone, as a pull counts them; so too of what cannot be read."""
     try:
         manifest = layout.manifest(key, size)
     except BundleDamaged:
         return size
-    children = sum(_image_bytes(layout, digests.to_key(child.digest), child.size) for child in manifest.children)
-    return size + children + sum(blob.size for blob in manifest.blobs())
+    return size + sum(blob.size for blob in manifest.blobs())
 
 
 def _compare_images(bundle: OpenBundle, delivery: Delivery | None, found: Inspection) -> None:
-    """Every image of delivery.json has to be in its layout; layouts of archives that are damaged are left out."""
-    for image in delivery.images if delivery is not None else ():
+    """The layouts have to hold just what delivery.json says; those of archives that are damaged are left out."""
+    if delivery is None:
+        return
+    named: dict[str, set[str]] = {path: set() for path in bundle.layouts}
+    for image in delivery.images:
         layout = bundle.layouts.get(image.repository)
         if layout is None:
             continue
+        named[image.repository].add(image.tag)
         there = layout.images.get(image.tag)
         if there is None or there.digest != image.digest:
             held = f"it has {there.digest}" if there else "it is not there"
@@ -212,6 +215,9 @@ def _compare_images(bundle: OpenBundle, delivery: Delivery | None, found: Inspec
             found.damage(
                 layout.sources[0][0].name, f"{name} must be {image.digest} as {DELIVERY_NAME} says, but {held}"
             )
+    for path, layout in bundle.layouts.items():
+        if layout.images.keys() - named[path]:
+            found.damage(layout.sources[0][0].name, f"{layout.where} has tags that {DELIVERY_NAME} does not name")
 
 
 def _look_for_blobs(bundle: OpenBundle, found: Inspection) -> None:
