@@ -41,7 +41,9 @@ class DemoFailed(Exception):
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Both end in the same clean-up, also where whoever started us ignores Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="dkp-airgap-demo-") as directory:
             _demonstrate(Path(directory))
@@ -70,21 +72,25 @@ def _demonstrate(directory: Path) -> None:
 @contextmanager
 def _registries(directory: Path) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """A filled and an empty registry, as the options that lead a module to each."""
-    with ExitStack() as running:
-        vendor: Server | FaultyRegistry
-        private: Server | FaultyRegistry
-        try:
-            vendor, private = _real_registries(directory)
-        except MissingProgram as missing:
-            print(f"No real registry can be had ({missing}); small ones in Python take their place.", flush=True)
-            licence = Basic("license-token", LICENSE_TOKEN)
-            vendor, private = FaultyRegistry(build(DEMO), auth=licence), FaultyRegistry()
-        for registry in (vendor, private):
-            running.enter_context(registry)
+    running = ExitStack()
+    try:
+        vendor, private = map(running.enter_context, _chosen_registries(directory))
         yield (
             {"images_repo": f"{vendor.host}/{DEMO.edition_root}", "scheme": "http", "license_token": LICENSE_TOKEN},
             {"images_repo": f"{private.host}/mirror/ee", "scheme": "http"},
         )
+    finally:
+        # Without handing on an error: the registries would print their logs, which say nothing to a newcomer.
+        running.close()
+
+
+def _chosen_registries(directory: Path) -> tuple[Server, Server] | tuple[FaultyRegistry, FaultyRegistry]:
+    try:
+        return _real_registries(directory)
+    except MissingProgram as missing:
+        print(f"No real registry can be had ({missing}); small ones in Python take their place.", flush=True)
+        licence = Basic("license-token", LICENSE_TOKEN)
+        return FaultyRegistry(build(DEMO), auth=licence), FaultyRegistry()
 
 
 def _real_registries(directory: Path) -> tuple[Server, Server]:
