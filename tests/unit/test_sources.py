@@ -58,3 +58,7 @@ def test_modules_with_registry_options_are_in_the_action_group(path: Path) -> No
     has_options = REGISTRY_FRAGMENT in fragments
     assert (path.stem in group_members()) == has_options, "meta/runtime.yml and the documentation disagree"
     assert (GROUP_FRAGMENT in fragments) == has_options, f"{GROUP_FRAGMENT} is for modules of the group"
+
+
+def test_the_action_group_names_modules_that_are_there() -> None:
+    assert group_members() <= {path.stem for path in MODULES}
