@@ -249,8 +249,13 @@ class Workspace:
         return max(fitting, key=lambda record: sum(size for _key, size in record.blobs.values()), default=None)
 
     def work_file(self, archive: str, chunk_size: int, record: SpaceRecord | None = None) -> WorkFile:
-        """Open the work file of `record`, or a new one."""
+        """Open the work file of `record`, or a new one. Raises BundleError where a foreign file would hide it."""
         with self._changing:
+            if chunk_size and archive not in self._listed and (self.path / archive).exists():
+                raise BundleError(
+                    f"{self.path / archive}: this file is not of this collection and would hide the chunks of the same "
+                    "name from every reader; move it away"
+                )
             journal = self.begin()
             if record is None:
                 record = self._new_record(archive, chunk_size, "partial")

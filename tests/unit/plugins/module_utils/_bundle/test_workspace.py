@@ -446,3 +446,12 @@ def test_what_was_planned_and_has_not_landed_is_an_error(tmp_path: Path) -> None
     ):
         work.parts()
     workspace.close()
+
+
+def test_a_foreign_plain_archive_that_would_hide_chunks_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    (tmp_path / "platform.tar").write_bytes(b"somebody else's")
+    workspace = Workspace(tmp_path, force=True)
+    with pytest.raises(BundleError, match="platform.tar.*hide the chunks.*move it away"):
+        workspace.work_file("platform.tar", 1_000_000)
+    workspace.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["platform.tar"]
