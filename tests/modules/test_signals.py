@@ -17,14 +17,14 @@ from ansible_collections.dkp.airgap.tests.kit.module_process import call, finish
 from ansible_collections.dkp.airgap.tests.kit.shape import SMALL
 from ansible_collections.dkp.airgap.tests.kit.tree import build
 
-SEVERAL = 20
+SEVERAL = 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_stopped_pull_is_finished_by_the_next(tmp_path: Path, number: signal.Signals) -> None:
     dest = tmp_path / "bundle"
     with FaultyRegistry(build(SMALL)) as registry:
-        slow = registry.fail(Slow(2000), method="GET", path=r"/blobs/", skip=60, times=None)
+        slow = registry.fail(Slow(20_000), method="GET", path=r"/blobs/", skip=60, times=None)
         options = {"images_repo": f"{registry.host}/{SMALL.edition_root}", "scheme": "http", "dest": str(dest)}
         process = start("oci_bundle_pull", options, home=tmp_path)
         while slow.hits < SEVERAL and process.poll() is None:

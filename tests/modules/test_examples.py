@@ -1,0 +1,63 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The examples of the documentation work: they are played as they stand, but for addresses, secrets and paths."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, Task
+from ansible_collections.dkp.airgap.tests.kit.servers import Server
+from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
+
+MODULES = Path(__file__).parents[2] / "plugins/modules"
+# In this order what one makes the next one finds.
+JOURNEY = ("release_channel_info", "module_releases_info", "oci_bundle_pull", "oci_bundle_info", "oci_bundle_push")
+SECRETS = ("license_token", "username", "password", "ca_path")
+
+
+def examples(module: str) -> list[Task]:
+    for node in ast.parse((MODULES / f"{module}.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EXAMPLES":
+            return list(yaml.safe_load(ast.literal_eval(node.value)))
+    raise AssertionError(f"{module} has no EXAMPLES")
+
+
+def placed(task: Task, source: Vendor, target: Server, directory: Path) -> Task:
+    """The task with what a test has in place of what a site has."""
+    moved = dict(task)
+    for name, options in task.items():
+        if not name.startswith("dkp.airgap."):
+            continue
+        kept: dict[str, Any] = {key: value for key, value in options.items() if key not in SECRETS}
+        if name.endswith("push"):
+            kept |= {"images_repo": f"{target.host}/mirror/ee", "scheme": "http"}
+        elif "images_repo" in kept:
+            kept |= source.options
+        for key in {"dest", "src"} & kept.keys():
+            paths = [str(directory / path.lstrip("/")) for path in _as_list(kept[key])]
+            kept[key] = paths if isinstance(kept[key], list) else paths[0]
+        moved[name] = kept
+    return moved
+
+
+def _as_list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_the_examples_work_one_after_another(ansible: Ansible, source: Vendor, target: Server, tmp_path: Path) -> None:
+    tasks = [placed(task, source, target, tmp_path / "host") for module in JOURNEY for task in examples(module)]
+    run = ansible.play(tasks)
+    assert run.code == 0, run.output
+    for task in tasks:
+        run.ok(task["name"])
+    assert (tmp_path / "host/media/stick/bundle/platform.tar.0000.chunk").exists()
+    assert run["Push a bundle"].changed
+    assert not run["Let clusters see the new version of stable in the maintenance window"].changed, (
+        "it was there by then"
+    )
