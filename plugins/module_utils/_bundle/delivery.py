@@ -84,7 +84,9 @@ def render(delivery: Delivery) -> Iterator[bytes]:
     for image in delivery.images:
         yield (separator + json.dumps(image.as_dict())).encode()
         separator = ",\n"
-    yield b'],\n"releases": ' + json.dumps(delivery.releases, sort_keys=True).encode()
+    yield b'],\n"releases": '
+    for piece in json.JSONEncoder(sort_keys=True).iterencode(delivery.releases):  # every component of every release
+        yield piece.encode()
     yield b',\n"requires": ' + json.dumps(list(delivery.requires)).encode() + b"\n}\n"
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
@@ -56,7 +57,7 @@ class ArchivePlanner:
 
     def _add(self, layout: str, tag: str, manifest: Manifest, *, withhold: bool = False) -> None:
         self.builder.add(layout, tag, manifest, withhold=withhold)
-        self._digests[layout, tag] = manifest.digest
+        self._digests[layout, tag] = sys.intern(manifest.digest)
         if manifest.is_index:
             self._add_children(layout, manifest, _DEEPEST_INDEX)
 
@@ -94,6 +95,7 @@ class ArchivePlanner:
             else:
                 parts = components.platform_components(files, where=where)
                 references = sorted((*parts.tags, *parts.digests))
+            references = [sys.intern(reference) for reference in references]  # releases share most of them
             self.releases[release.version] = references
             self._add_components(layout, references, where)
         self._add_extras(extras)

@@ -39,7 +39,7 @@ class ImageReader:
         self._streams = ThreadPoolExecutor(registry.ceiling, thread_name_prefix="stream")
         self._donors = donors
         self._memory = memory
-        self._learnt: dict[str, dict[str, str]] = {}
+        self._learnt: dict[str, dict[str, bytes]] = {}
         self._lock = threading.Lock()
         self._layers: dict[tuple[str, frozenset[str]], Future[LayerFiles]] = {}
 
@@ -78,7 +78,7 @@ class ImageReader:
             image.add(self._layer_files(repository, layer, wanted, enough, opener))
             if not image.missing or (enough is not None and enough(image.found)):
                 break
-        self._learnt[name] = {path: data.decode("utf-8", "surrogateescape") for path, data in image.found.items()}
+        self._learnt[name] = image.found
         return image.found
 
     def gather(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -94,7 +94,9 @@ class ImageReader:
     def remember(self) -> None:
         """Let the host remember the files that were read, now that the layers they came from were verified."""
         while self._learnt:
-            self._memory.put("files", *self._learnt.popitem())
+            name, found = self._learnt.popitem()
+            texts = {path: data.decode("utf-8", "surrogateescape") for path, data in found.items()}
+            self._memory.put("files", name, texts)
 
     def close(self) -> None:
         """End the threads; what has not begun is dropped."""
