@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ def start(
         stderr=subprocess.STDOUT,
         env=environment,
         text=True,
+        preexec_fn=_heed_signals,
     )
     if process.stdin is None:
         raise RuntimeError("the process has no standard input")
@@ -49,6 +51,12 @@ def start(
     process.stdin.close()
     process.stdin = None
     return process
+
+
+def _heed_signals() -> None:
+    """Tests may run where signals are ignored (nohup, a background job of CI), which a child would inherit."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def finish(process: subprocess.Popen[str], *, timeout: float = 60) -> dict[str, Any]:
