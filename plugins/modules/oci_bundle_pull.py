@@ -121,8 +121,8 @@ options:
     type: bool
     default: true
 notes:
-  - The host remembers which archives it has written or read in full, in the directory that E(DKP_AIRGAP_STATE_DIR) names,
-    or else in C(dkp-airgap) below E(XDG_STATE_HOME) (C(~/.local/state)). Losing it costs time and nothing else.
+  - The host remembers which archives it has written or read in full, in the directory that E(DKP_AIRGAP_STATE_DIR)
+    names, or else in C(dkp-airgap) below E(XDG_STATE_HOME) (C(~/.local/state)). Losing it costs time and nothing else.
 author:
   - dkp.airgap contributors (!UNKNOWN)
 seealso:
