@@ -109,8 +109,8 @@ def _play(script: str) -> int:
         env=machine.environment(core.bin, PYTHONPATH=str(make_copy(path.parent.name)), PYTHONUNBUFFERED="1"),
     ) as child:
         # Ctrl-C reaches the child by itself; it cleans up, and we wait for that.
-        signal.signal(signal.SIGINT, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        signal.signal(signal.SIGINT, lambda *_unused: None)
+        signal.signal(signal.SIGTERM, lambda *_unused: child.terminate())
         return child.wait()
 
 
@@ -130,7 +130,7 @@ TARGETS: dict[str, Callable[[], int]] = {
 
 def main() -> int:
     # Ctrl-C and a cancelled job end in the same clean-up.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__, epilog="The Makefile says what each of them does.")
     parser.add_argument("target", choices=TARGETS)
     target = parser.parse_args().target

@@ -46,7 +46,7 @@ class Place:
         path = self.fresh("warm")
         piece = bytes(1 << 20)
         with path.open("wb") as file:
-            for _ in range(_WARM_BYTES // len(piece)):
+            for _unused in range(_WARM_BYTES // len(piece)):
                 file.write(piece)
         path.unlink()
 

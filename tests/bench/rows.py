@@ -59,7 +59,7 @@ class Bench:
                     ),
                     self.noted("pull", pull_once(self.place, tree, server.host)),
                 )
-                for _ in range(REPEATS)
+                for _unused in range(REPEATS)
             ]
 
     def note(self, what: str, seconds: float) -> float:
@@ -99,8 +99,9 @@ def pull_bytes(bench: Bench) -> list[Row]:
 
 def pull_long(bench: Bench) -> list[Row]:
     curls, pulls = [], []
-    with bench.place.source(BENCH) as (tree, server), long_line(server) as line:
-        for _ in range(REPEATS):
+    with bench.place.source(BENCH) as source, long_line(source[1]) as line:
+        tree = source[0]
+        for _unused in range(REPEATS):
             curl = time_curl(tree, line.host, bench.place.fresh("curl"), parallel=32)
             curls.append(bench.note("curl, 32 connections, long line", curl))
             pulls.append(bench.noted("pull, long line", pull_once(bench.place, tree, line.host)).seconds)
@@ -116,7 +117,8 @@ def pull_long(bench: Bench) -> list[Row]:
 
 
 def pull_limited(bench: Bench) -> list[Row]:
-    with bench.place.source(BENCH) as (tree, server), narrow_line(server) as line:
+    with bench.place.source(BENCH) as source, narrow_line(source[1]) as line:
+        tree = source[0]
         run = bench.noted("pull, 40 MB/s in all", pull_once(bench.place, tree, line.host))
         peak = line.statistics().peak
     used = 100 * run.transferred["bytes"] / (run.seconds * TOTAL_RATE)
@@ -130,7 +132,7 @@ def push_loopback(bench: Bench) -> list[Row]:
     loops, proven, unproven = [], [], []
     with bench.place.bundle(BENCH) as (bundle, home):
         images = image_directories(bench.place, BENCH, bundle)
-        for _ in range(REPEATS):
+        for _unused in range(REPEATS):
             with bench.place.target() as target:
                 copies = [Copy(source, f"docker://{target.host}/{path}") for source, path in images]
                 loops.append(bench.note("skopeo copy, one image after another", time_skopeo(copies)))
@@ -168,7 +170,7 @@ def push_loopback(bench: Bench) -> list[Row]:
 def push_long(bench: Bench) -> list[Row]:
     near, far = [], []
     with bench.place.bundle(BENCH) as (bundle, home):
-        for _ in range(REPEATS):
+        for _unused in range(REPEATS):
             with bench.place.target() as target:
                 near.append(bench.noted("push, loopback", push(target.host, bundle, home)).seconds)
             with bench.place.target() as target, long_line(target) as line:

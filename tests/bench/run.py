@@ -29,7 +29,7 @@ _BEGIN, _END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))
     names = os.environ.get("ROWS", "").replace(",", " ").split() or list(ROWS)
     unknown = sorted(set(names) - set(ROWS))
     if unknown:

@@ -63,7 +63,7 @@ def hash_rate() -> float:
     """Bytes per second that one processor of this machine hashes with sha256."""
     data = memoryview(bytearray(MIB))
     best = 0.0
-    for _ in range(5):
+    for _unused in range(5):
         hashing, started = hashlib.sha256(), time.perf_counter()
         for _piece in range(128):
             hashing.update(data)

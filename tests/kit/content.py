@@ -35,11 +35,11 @@ class Recipe(Protocol):
     """What can make `size` bytes, whole or in part."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Bytes of the whole."""
 
     def chunks(self, start: int, stop: int) -> Iterator[Bytes]:
         """The bytes from `start` up to `stop`, which may not exceed `size`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class StoredGzip:
 
     @property
     def size(self) -> int:
-        blocks = max(1, -(-self.plain.size // _STORED))
+        blocks = max(1, (self.plain.size + _STORED - 1) // _STORED)
         return len(_GZIP_HEAD) + self.plain.size + 5 * blocks + 8
 
     @functools.cached_property

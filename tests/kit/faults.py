@@ -278,7 +278,7 @@ class ShiftRange(Action):
         stated = answer.headers.get("Content-Range", "")
         if not stated:
             return answer
-        span, _, total = stated[len("bytes ") :].partition("/")
+        span, _unused, total = stated[len("bytes ") :].partition("/")
         first, last = (int(part) + self.by for part in span.split("-"))
         return answer.with_headers(Content_Range=f"bytes {first}-{last}/{total}")
 

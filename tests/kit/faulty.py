@@ -180,7 +180,7 @@ class FaultyRegistry:
         ends = [(one.ended, -1) for one in found if one.ended is not None]
         events = sorted([(one.started, 1) for one in found] + ends)
         most = under_way = 0
-        for _, change in events:
+        for _unused, change in events:
             under_way += change
             most = max(most, under_way)
         return most

@@ -93,7 +93,7 @@ class Gatekeeper:
         host = self._base_url.partition("://")[2]
         realms = {ABSOLUTE: f"{self._base_url}/token", RELATIVE: "/token", "null": f"null://{host}/token"}
         text = f'Bearer realm="{realms[self.rules.realm]}",service="tests-registry"'
-        names = sorted({name for name, _ in needed})
+        names = sorted({name for name, _unused in needed})
         scopes = (
             f"repository:{name}:{','.join(sorted(action for n, action in needed if n == name))}" for name in names
         )
@@ -118,7 +118,7 @@ def _needed(request: Request) -> set[tuple[str, str]]:
 
 
 def _pairs(scope: str) -> set[tuple[str, str]]:
-    name, _, actions = scope.partition(":")[2].rpartition(":")
+    name, _unused, actions = scope.partition(":")[2].rpartition(":")
     return {(name, action) for action in actions.split(",")}
 
 

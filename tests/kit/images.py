@@ -106,7 +106,7 @@ def _manifest(
             **{key: value for key, value in more.items() if value},
         }
     )
-    unique = {blob.digest: blob for _, blob in (config, *layers)}
+    unique = {blob.digest: blob for _unused, blob in (config, *layers)}
     return Image(raw, media_type, _digest(raw), blobs=tuple(unique.values()))
 
 

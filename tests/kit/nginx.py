@@ -68,7 +68,7 @@ class Nginx:
         return f"http://{self.host}"
 
     def __enter__(self) -> Nginx:
-        for _ in range(3):
+        for _unused in range(3):
             if self._started(free_port()):
                 return self
         raise RuntimeError(f"nginx did not start:\n{(self._home / 'error.log').read_text()[-2000:]}")

@@ -131,7 +131,7 @@ class Server:
 
     def start(self) -> None:
         """Start it (again, at the same port: what it holds is on disk) and wait until it answers."""
-        for _ in range(5):
+        for _unused in range(5):
             if not self._port:
                 self._port = free_port()
             self._launch()

@@ -146,16 +146,16 @@ def _handler_of(tokens: TokenServer) -> type[BaseHTTPRequestHandler]:
 def _access(scope: str, *, pull_only: bool) -> dict[str, Any]:
     """``repository:<name>:<actions>`` as a claim; the name may hold a host with a port."""
     kind, rest = scope.split(":", 1)
-    name, _, actions = rest.rpartition(":")
+    name, _unused, actions = rest.rpartition(":")
     granted = [action for action in actions.split(",") if action == "pull" or not pull_only]
     return {"type": kind, "name": name, "actions": granted}
 
 
 def _basic(authorization: str) -> tuple[str, str]:
-    kind, _, value = authorization.partition(" ")
+    kind, _unused, value = authorization.partition(" ")
     if kind.lower() != "basic":
         return "", ""
-    user, _, password = base64.b64decode(value).decode().partition(":")
+    user, _unused, password = base64.b64decode(value).decode().partition(":")
     return user, password
 
 

@@ -87,7 +87,7 @@ class Tree:
 
     def blobs(self) -> dict[str, Blob]:
         """Every config and layer once, by digest."""
-        return {blob.digest: blob for _, image in self.manifests() for blob in image.blobs}
+        return {blob.digest: blob for _unused, image in self.manifests() for blob in image.blobs}
 
     def manifests(self) -> Iterator[tuple[str, Image]]:
         """Every manifest with the path of its repository; one that is in two repositories comes twice."""
@@ -106,7 +106,7 @@ class Tree:
         """Counts of the whole tree: `manifests`, `tags`, `blobs`, and `bytes` of the blobs (each once)."""
         blobs = self.blobs().values()
         return {
-            "manifests": len({image.digest for _, image in self.manifests()}),
+            "manifests": len({image.digest for _unused, image in self.manifests()}),
             "tags": sum(len(repository.tags) for repository in self.repositories.values()),
             "blobs": len(blobs),
             "bytes": sum(blob.size for blob in blobs),

@@ -57,13 +57,12 @@ class Service(Protocol):
 
     def action_for(self, head: Request) -> Action:
         """What goes wrong with this request; `head` has no body yet."""
-        ...
 
-    def respond(self, request: Request) -> Answer: ...
+    def respond(self, request: Request) -> Answer:
+        """Respond."""
 
     def record(self, exchange: Exchange) -> None:
         """Called once, when the request has arrived."""
-        ...
 
 
 class Listener:

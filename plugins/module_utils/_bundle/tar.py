@@ -29,9 +29,11 @@ class Readable(Protocol):
     """Random access to the bytes of an archive, whatever files they lie in."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Bytes of the whole."""
 
-    def read_at(self, offset: int, size: int) -> bytes: ...
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes at `offset`; fewer only at the end."""
 
 
 @dataclass(frozen=True)

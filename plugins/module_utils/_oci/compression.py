@@ -23,7 +23,8 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 class ByteSource(Protocol):
     """A stream that gives up to `size` bytes, fewer when it likes, and nothing only at its end."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes."""
 
 
 def uncompressed(layer: ByteSource, *, where: str) -> io.RawIOBase | None:

@@ -140,10 +140,10 @@ def _folders_above(name: str) -> list[str]:
 class _BoundedHeader(tarfile.TarInfo):
     """A header whose extensions are not read into memory whatever size they claim."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def _proc_member(self, *archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in _EXTENSIONS and self.size > _LARGEST_HEADER:
             raise tarfile.ReadError(f"an extended header of {self.size} bytes")
         try:
-            return cast(tarfile.TarInfo, super()._proc_member(archive))  # type: ignore[misc]
+            return cast(tarfile.TarInfo, super()._proc_member(*archive))  # type: ignore[misc]
         except (ValueError, OverflowError) as error:
             raise tarfile.ReadError(f"a senseless extended header ({error})") from error

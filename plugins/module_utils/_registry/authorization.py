@@ -41,7 +41,8 @@ class AskRealm(Protocol):
 
     def __call__(
         self, method: str, target: Target, *, authorization: str | None, form: bytes | None, answers: frozenset[int]
-    ) -> tuple[int, bytes]: ...
+    ) -> tuple[int, bytes]:
+        """Ask the realm of `target`."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class _Source(Protocol):
-    def readinto(self, buffer: memoryview) -> int: ...
+    def readinto(self, buffer: memoryview) -> int:
+        """Readinto."""
 
 
 class Inflating:

@@ -58,9 +58,9 @@ class BodySource(Protocol):
     @property
     def is_sent(self) -> bool:
         """Whether the newest iteration went to its end."""
-        ...
 
-    def __iter__(self) -> Iterator[memoryview]: ...
+    def __iter__(self) -> Iterator[memoryview]:
+        """The pieces, each valid until the next one is asked for."""
 
 
 class BodyFailed(Exception):
@@ -155,7 +155,7 @@ class Transport:
         timeout = urllib3.Timeout(connect=self._connect, read=self._stall + patience) if patience else self._usual
         started = time.monotonic()
         try:
-            raw = pool.urlopen(
+            raw = pool.request(
                 method,
                 target.url if by_address else target.path,
                 body=body,

@@ -23,7 +23,6 @@ class Body(Protocol):
 
     def chunks(self, start: int, stop: int) -> Iterator[memoryview]:
         """The bytes from `start` up to `stop`, best in pieces of 256 KiB or more."""
-        ...
 
 
 class BytesBody:

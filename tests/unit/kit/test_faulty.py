@@ -173,9 +173,9 @@ def test_ranges_gone_wrong(registry: FaultyRegistry) -> None:
 
 def test_rules_count_and_end(registry: FaultyRegistry) -> None:
     registry.fail(Status(404, code="MANIFEST_UNKNOWN"), method="HEAD|GET", path="/manifests/", times=2, skip=1)
-    assert [requests.get(registry.url + MANIFEST).status_code for _ in range(4)] == [200, 404, 404, 200]
+    assert [requests.get(registry.url + MANIFEST).status_code for _unused in range(4)] == [200, 404, 404, 200]
     registry.fail(Status(405), method="HEAD", times=None)
-    assert [requests.head(registry.url + MANIFEST).status_code for _ in range(3)] == [405] * 3
+    assert [requests.head(registry.url + MANIFEST).status_code for _unused in range(3)] == [405] * 3
     registry.heal()
     registry.fail(Status(503, text="<html>maintenance</html>"), times=None, seconds=0.2)
     assert requests.get(registry.url + TAGS).text == "<html>maintenance</html>"

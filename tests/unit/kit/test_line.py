@@ -47,7 +47,7 @@ def test_a_request_takes_a_round_trip_and_a_new_connection_one_more(
 ) -> None:
     with Line(registry.host, round_trip=0.2) as line, requests.Session() as session:
         times = []
-        for _ in range(2):
+        for _unused in range(2):
             started = time.monotonic()
             assert session.get(f"http://{line.host}/v2/").status_code == 200
             times.append(time.monotonic() - started)

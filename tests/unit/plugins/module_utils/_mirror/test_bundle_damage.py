@@ -86,7 +86,7 @@ def test_a_flipped_bit_is_refused_or_does_not_matter(tmp_path: Path, delivery: b
     archive = bundle / "platform.tar"
     data = archive.read_bytes()
     chance = random.Random(7)
-    positions = [chance.randrange(len(data)) for _ in range(350)]
+    positions = [chance.randrange(len(data)) for _unused in range(350)]
     positions += [offset for start, stop in index_spans(data) for offset in range(start, stop, 9)]
     positions = positions[:: 4 if delivery else 1]
     harmless = 0
@@ -116,7 +116,7 @@ def test_a_flipped_bit_in_the_delivery_is_refused_or_does_not_matter(tmp_path: P
     path = bundle / "delivery.json"
     data = path.read_bytes()
     chance = random.Random(11)
-    for position in (chance.randrange(len(data)) for _ in range(250)):
+    for position in (chance.randrange(len(data)) for _unused in range(250)):
         flipped = bytearray(data)
         flipped[position] ^= 1 << chance.randrange(8)
         path.write_bytes(flipped)
@@ -334,7 +334,8 @@ def test_the_archive_that_is_damaged_is_named_when_several_share_a_layout(tmp_pa
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = make(tmp_path / "b")
     monkeypatch.setattr(
-        "os.open", lambda path, *_rest: (_ for _ in ()).throw(PermissionError(13, "Permission denied", str(path)))
+        "os.open",
+        lambda path, *_rest: (_unused for _unused in ()).throw(PermissionError(13, "Permission denied", str(path))),
     )
     assert "platform.tar" in refused(bundle / "platform.tar", "cannot be read: Permission denied")
 

@@ -76,7 +76,7 @@ def test_another_machine_reads_it_itself(tmp_path: Path, memory: HostMemory, mon
 def test_a_refused_archive_is_not_remembered(tmp_path: Path, memory: HostMemory) -> None:
     write_bundle(TREE, tmp_path / "b")
     damage(tmp_path / "b" / "platform.tar")
-    for _ in range(2):
+    for _unused in range(2):
         with pytest.raises(BundleDamaged):
             bytes_read(tmp_path / "b", memory=memory)
 

@@ -137,7 +137,7 @@ def test_what_is_unknown_is_carried_as_it_is(registry: FaultyRegistry, tmp_path:
     write_archive(tmp_path / "whatever.tar", layouts)
     result = push_bundle(registry.host, tmp_path, state=None)
     assert {path: set(tags(registry, path)) for path in layouts} == {
-        path: {tag for tag, _ in images} for path, images in layouts.items()
+        path: {tag for tag, _unused in images} for path, images in layouts.items()
     }
     assert set(tags(registry, "packages")) == {"store"} and set(tags(registry, "deckhouse-cli/plugins")) == {"login"}
     assert result.mounted.blobs, "one upload for all repositories"

@@ -139,7 +139,7 @@ def test_every_image_is_complete_and_nothing_else_is_there(first: Path, tree: Tr
     for layout, tags in found.tags.items():
         path = f"deckhouse/{layout}" if layout == "installer" else f"{ROOT}/{layout}".rstrip("/")
         images = tree.repositories[path].manifests
-        wanted = {digest for digest in tags.values()}
+        wanted = set(tags.values())
         closure = {one.digest for digest in wanted for one in images[digest].closure()}
         closure |= {blob.digest for digest in set(closure) for blob in images[digest].blobs}
         assert found.blobs.get(layout, set()) == closure

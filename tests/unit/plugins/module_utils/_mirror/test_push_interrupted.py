@@ -191,7 +191,8 @@ def test_a_medium_that_fails_in_the_middle_is_the_error_that_is_told(
     push_bundle(registry.host, bundle, state=tmp_path / "state", check_mode=True)
 
     def fails(space: PartSpace, offset: int, size: int, buffer: memoryview) -> Iterator[memoryview]:
-        raise OSError(5, "Input/output error")
+        if size >= 0:
+            raise OSError(5, "Input/output error")
         yield buffer
 
     monkeypatch.setattr(PartSpace, "chunks", fails)

@@ -100,7 +100,7 @@ def test_refused_credentials_are_called_that(bundle: Path, auth: object, login: 
 
 def test_rights_that_end_with_reading_are_called_that(bundle: Path) -> None:
     told = pytest.raises(AirgapError, match=r"[Cc]redentials.*(refused|no right)")
-    with FaultyRegistry(auth=Bearer(pull_only=True)) as registry, told:
+    with told, FaultyRegistry(auth=Bearer(pull_only=True)) as registry:
         push_bundle(registry.host, bundle, state=None, login=("puller", "correct-horse-puller"))
 
 

@@ -122,7 +122,7 @@ def test_tags_are_shown_before_and_after(bundle: Delivered, tmp_path: Path, targ
     assert shown == named
     again = push_bundle(target.host, bundle.path, state=None)
     assert {(change.before, change.after) for change in again.tags} == {
-        (digest, digest) for _, digest in named.values()
+        (digest, digest) for _unused, digest in named.values()
     }
 
 
@@ -258,7 +258,7 @@ def test_repair_finds_lost_blobs_and_sends_them_again(bundle: Delivered, tmp_pat
     with server(tmp_path / "target", version=version) as target:
         push_bundle(target.host, bundle.path, state=None)
         files = blob_files(tmp_path / "target")
-        layers = {blob.digest.partition(":")[2] for _, image in bundle.tree.manifests() for blob in image.blobs}
+        layers = {blob.digest.partition(":")[2] for _unused, image in bundle.tree.manifests() for blob in image.blobs}
         lost = sorted(layers & set(files))[::7]
         for digest in lost:
             shutil.rmtree(files[digest].parent)
@@ -293,7 +293,7 @@ def test_more_of_the_same_is_mounted_or_known(bundle: Delivered, tmp_path: Path,
     shown = {(change.repository, change.tag): (change.before, change.after) for change in result.tags}
     old, new = bundle.tags["release-channel"]["alpha"], build(newer).tags("release-channel")["alpha"]
     assert shown["release-channel", "alpha"] == (old, new)
-    known = {blob.digest for _, image in bundle.tree.manifests() for blob in image.blobs}
+    known = {blob.digest for _unused, image in bundle.tree.manifests() for blob in image.blobs}
     looked_for = [a.target.rpartition("/")[2] for a in asked if a.method == "HEAD" and "/blobs/" in a.target]
     assert not known.intersection(looked_for), "blobs of images that are there need no question"
     assert held(target.url)["v1.70.1"] == build(newer).tags()["v1.70.1"]

@@ -79,7 +79,7 @@ def test_a_defect_ends_everything_and_is_told(error: BaseException) -> None:
     done: list[int] = []
     lanes = [
         lane("a", [failing(error)]),
-        lane("b", *([lambda: done.append(1) or time.sleep(0.02)] for _ in range(500))),
+        lane("b", *([lambda: done.append(1) or time.sleep(0.02)] for _unused in range(500))),
     ]
     started = time.monotonic()
     with pytest.raises(type(error)):
@@ -97,7 +97,7 @@ def test_stopping_is_told_as_such() -> None:
 def test_a_signal_does_not_wait_for_the_rest() -> None:
     done: list[int] = []
     stopping = threading.Event()
-    lanes = [lane("a", *([lambda: done.append(1) or time.sleep(0.02)] for _ in range(500)))]
+    lanes = [lane("a", *([lambda: done.append(1) or time.sleep(0.02)] for _unused in range(500)))]
 
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt

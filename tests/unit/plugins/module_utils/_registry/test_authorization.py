@@ -49,7 +49,7 @@ def read(registry: Registry, repository: str = REPOSITORY) -> None:
 def test_basic_is_sent_unasked_after_the_first_challenge(connect: Connect) -> None:
     with FaultyRegistry(filled(), auth=Basic()) as server:
         registry = connect(server.host, credentials=RIGHT)
-        for _ in range(3):
+        for _unused in range(3):
             read(registry)
         assert [one.status for one in server.requests()] == [401, 200, 200, 200]
 
@@ -86,7 +86,7 @@ def test_missing_credentials_are_called_that(connect: Connect, auth: Basic | Bea
 def test_a_token_is_asked_for_once(connect: Connect, bearer: Bearer) -> None:
     with FaultyRegistry(filled(), auth=bearer) as server:
         registry = connect(server.host, credentials=RIGHT)
-        for _ in range(3):
+        for _unused in range(3):
             read(registry)
         assert server.count("GET", "/token") == 1
         asked = server.requests("GET", "/token")[0]
@@ -105,7 +105,7 @@ def test_anonymous_tokens_need_no_credentials(connect: Connect) -> None:
 def test_every_repository_and_right_has_its_own_token(connect: Connect) -> None:
     with FaultyRegistry(filled(), auth=Bearer()) as server:
         registry = connect(server.host, credentials=RIGHT)
-        for _ in range(2):
+        for _unused in range(2):
             read(registry)
             read(registry, "dkp/ee/other")
             registry.upload_blob(REPOSITORY, f"sha256:{hashlib.sha256(b'{}').hexdigest()}", BytesBody(b"{}"))
@@ -142,7 +142,7 @@ def test_many_workers_ask_for_one_token(connect: Connect) -> None:
     with FaultyRegistry(filled(), auth=Bearer()) as server:
         server.fail(Slow(200), path="/token")
         registry = connect(server.host, credentials=RIGHT)
-        workers = [threading.Thread(target=read, args=(registry,)) for _ in range(16)]
+        workers = [threading.Thread(target=read, args=(registry,)) for _unused in range(16)]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -162,7 +162,7 @@ def test_many_workers_hear_of_one_refusal(connect: Connect) -> None:
             except AccessDenied as error:
                 denied.append(error)
 
-        workers = [threading.Thread(target=work) for _ in range(16)]
+        workers = [threading.Thread(target=work) for _unused in range(16)]
         for worker in workers:
             worker.start()
         for worker in workers:

@@ -139,7 +139,7 @@ class Proxy:
     def _accept(self) -> None:
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _unused = self._listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
@@ -153,9 +153,9 @@ class Proxy:
             if self._wanted not in head:
                 client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
                 return
-            method, target, _ = head.split(b" ", 2)
+            method, target, _unused = head.split(b" ", 2)
             authority = target if method == b"CONNECT" else target.split(b"/")[2]
-            host, _, port = authority.rpartition(b":")
+            host, _unused, port = authority.rpartition(b":")
             with socket.create_connection(("127.0.0.1", int(port))) as server:
                 if method == b"CONNECT":
                     client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -279,7 +279,7 @@ class Speaker:
     def _accept(self) -> None:
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _unused = self._listener.accept()
             except OSError:
                 return
             self.connections += 1
@@ -371,5 +371,5 @@ def test_the_client_works_after_any_of_it(connect: Connect) -> None:
     with FaultyRegistry(filled()) as server:
         registry = connect(server.host, connections=2)
         server.fail(Reset(10), times=5)
-        for _ in range(5):
+        for _unused in range(5):
             assert read(registry) == DATA

@@ -197,7 +197,7 @@ def test_a_missing_blob_is_not_found(connect: Connect, server: FaultyRegistry) -
 
 def test_the_beginning_can_be_read_alone(connect: Connect, server: FaultyRegistry) -> None:
     registry = connect(server.host, connections=1)
-    for _ in range(3):
+    for _unused in range(3):
         with registry.open_blob(REPOSITORY, DIGEST, SIZE) as blob:
             assert blob.read(10) + blob.read(10) == DATA[:20]
     with registry.open_blob(REPOSITORY, DIGEST, SIZE) as blob:
@@ -252,7 +252,7 @@ def test_a_run_that_is_stopped_stops_in_the_middle_of_a_blob(connect: Connect, s
 def test_all_connections_keep_to_one_rate(connect: Connect, server: FaultyRegistry) -> None:
     registry = connect(server.host, bandwidth_limit=1_000_000)
     started = time.monotonic()
-    readers = [threading.Thread(target=read, args=(registry,)) for _ in range(4)]
+    readers = [threading.Thread(target=read, args=(registry,)) for _unused in range(4)]
     for reader in readers:
         reader.start()
     for reader in readers:

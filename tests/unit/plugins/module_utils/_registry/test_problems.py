@@ -57,7 +57,7 @@ def error(
 )
 def test_the_kind_of_an_error(status: int, body: bytes, writes: bool, kind: type[errors.RegistryError]) -> None:
     found = error(status, body, writes=writes)
-    assert type(found) is kind
+    assert found.__class__ is kind
     assert found.status == status
     assert str(found).startswith("Cannot do a thing (PUT https://r/x): HTTP")
 

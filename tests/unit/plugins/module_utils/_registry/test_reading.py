@@ -105,7 +105,7 @@ def test_a_manifest_by_digest_is_verified(connect: Connect, action: Action) -> N
 
 @pytest.mark.parametrize("raw", [b"no json", b'{"schemaVersion": 1}', b"[]", b"{}"])
 def test_what_is_no_manifest_is_refused(connect: Connect, raw: bytes) -> None:
-    store, _ = stored(OCI_MANIFEST, raw)
+    store, _unused = stored(OCI_MANIFEST, raw)
     with FaultyRegistry(store) as server, pytest.raises(InvalidContent, match=rf"{server.host}/{REPOSITORY}:v1.0.0"):
         connect(server.host).manifest(REPOSITORY, "v1.0.0")
 
@@ -118,7 +118,7 @@ def test_an_absurd_manifest_is_refused(connect: Connect) -> None:
 
 @pytest.mark.parametrize("reference", ["v9.9.9", f"sha256:{'9' * 64}"])
 def test_what_is_not_there_is_not_found(connect: Connect, reference: str) -> None:
-    store, _ = stored()
+    store, _unused = stored()
     with FaultyRegistry(store) as server:
         with pytest.raises(NotFound, match="MANIFEST_UNKNOWN"):
             connect(server.host).manifest(REPOSITORY, reference)
@@ -159,7 +159,7 @@ def test_a_head_without_a_digest_is_not_enough(connect: Connect, header: str | N
 )
 @pytest.mark.parametrize("page_size", [1, 10, 25, 1000])
 def test_all_pages_of_tags_are_read(connect: Connect, next_page: str, page_size: int) -> None:
-    store, _ = stored()
+    store, _unused = stored()
     with FaultyRegistry(store, behaviour=Behaviour(page_size=page_size, next_page=next_page)) as server:
         assert sorted(connect(server.host).tags(REPOSITORY)) == sorted(TAGS)
         assert server.count(host="storage") == 0
@@ -167,7 +167,7 @@ def test_all_pages_of_tags_are_read(connect: Connect, next_page: str, page_size:
 
 @pytest.mark.parametrize("page_size", [5, 24])
 def test_pages_that_never_end_are_an_error(connect: Connect, page_size: int) -> None:
-    store, _ = stored()
+    store, _unused = stored()
     with FaultyRegistry(store, behaviour=Behaviour(page_size=page_size, next_page=quirks.LOOP)) as server:
         with pytest.raises(RegistryError, match=r"list the tags of dkp/ee.*repeat"):
             connect(server.host).tags(REPOSITORY)
@@ -231,7 +231,7 @@ def test_links_in_any_shape(link: str, expected: str | None) -> None:
 
 def test_endless_new_pages_are_stopped(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tag_lists, "MOST_PAGES", 8)
-    store, _ = stored()
+    store, _unused = stored()
     with FaultyRegistry(store, behaviour=Behaviour(page_size=1)) as server:
         with pytest.raises(RegistryError, match="more than 8 pages"):
             connect(server.host).tags(REPOSITORY)
@@ -240,7 +240,7 @@ def test_endless_new_pages_are_stopped(connect: Connect, monkeypatch: pytest.Mon
 
 def test_too_many_tags_are_stopped(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tag_lists, "MOST_TAGS", 12)
-    store, _ = stored()
+    store, _unused = stored()
     behaviour = Behaviour(page_size=10)
     with FaultyRegistry(store, behaviour=behaviour) as server, pytest.raises(RegistryError, match="12 tags"):
         connect(server.host).tags(REPOSITORY)
@@ -250,11 +250,11 @@ def test_cookies_are_never_sent_back(connect: Connect) -> None:
     store, digest = stored()
     with FaultyRegistry(store, behaviour=Behaviour(cookie_trap=True)) as server:
         registry = connect(server.host)
-        assert [registry.manifest(REPOSITORY, digest).digest for _ in range(3)] == [digest] * 3
+        assert [registry.manifest(REPOSITORY, digest).digest for _unused in range(3)] == [digest] * 3
 
 
 def test_what_was_not_there_may_come(connect: Connect) -> None:
-    store, _ = stored()
+    store, _unused = stored()
     with FaultyRegistry(store) as server:
         registry = connect(server.host)
         assert registry.manifest_digest(REPOSITORY, "late") is None

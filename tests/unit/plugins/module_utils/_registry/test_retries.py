@@ -234,16 +234,16 @@ def permits(*, most: int = 32, latency: float | None = None) -> tuple[Permits, C
     [(None, 32, 8), (0.0005, 32, 8), (0.005, 32, 16), (0.05, 32, 32), (0.05, 4, 4), (0.05, 1, 1), (0.0005, 2, 2)],
 )
 def test_the_number_of_requests_follows_the_line(latency: float | None, most: int, expected: int) -> None:
-    made, _ = permits(most=most, latency=latency)
+    made, _unused = permits(most=most, latency=latency)
     assert made.limit == min(8, most)
-    for _ in range(100):
+    for _unused in range(100):
         made.succeeded()
     assert made.limit == expected
 
 
 def test_a_slow_first_answer_does_not_make_a_line_long() -> None:
-    made, _ = permits(latency=0.2)
-    for _ in range(5):
+    made, _unused = permits(latency=0.2)
+    for _unused in range(5):
         made.succeeded()
     assert made.limit == 13
     made.note_latency(0.0005)
@@ -253,28 +253,28 @@ def test_a_slow_first_answer_does_not_make_a_line_long() -> None:
 
 def test_trouble_halves_and_health_comes_back_step_by_step() -> None:
     made, clock = permits(latency=0.05)
-    for _ in range(100):
+    for _unused in range(100):
         made.succeeded()
-    for _ in range(5):
+    for _unused in range(5):
         made.troubled()
     assert made.limit == 16, "one wave counts once"
     clock.now += 2
     made.troubled()
     assert made.limit == 8
-    for _ in range(9):
+    for _unused in range(9):
         made.succeeded()
     assert made.limit == 9
-    for _ in range(2000):
+    for _unused in range(2000):
         made.succeeded()
     assert made.limit == 32
-    for _ in range(20):
+    for _unused in range(20):
         clock.now += 2
         made.troubled()
     assert made.limit == 1
 
 
 def test_what_is_needed_to_plan_goes_first() -> None:
-    made, _ = permits(most=1)
+    made, _unused = permits(most=1)
     made.acquire(first=False)
     order: list[str] = []
 
@@ -311,7 +311,7 @@ def test_no_more_requests_than_permits(connect: Connect, connections: int, laten
     store.put_manifest(REPOSITORY, StoredManifest(b"{}", "application/x"), ["v1"])
     with FaultyRegistry(store, behaviour=Behaviour(latency=latency)) as server:
         registry = connect(server.host, connections=connections)
-        work = [threading.Thread(target=_ask_often, args=(registry,)) for _ in range(20)]
+        work = [threading.Thread(target=_ask_often, args=(registry,)) for _unused in range(20)]
         for worker in work:
             worker.start()
         for worker in work:
@@ -323,7 +323,7 @@ def test_no_more_requests_than_permits(connect: Connect, connections: int, laten
 
 
 def _ask_often(registry: Registry) -> None:
-    for _ in range(6):
+    for _unused in range(6):
         registry.manifest_digest(REPOSITORY, "v1")
 
 
@@ -337,7 +337,7 @@ def test_overload_lowers_the_number_of_requests(connect: Connect, server: Faulty
 def test_connections_are_used_again(connect: Connect, server: FaultyRegistry) -> None:
     registry = connect(server.host)
     _ask_often(registry)
-    pools = [pool for pool, _ in registry._transport._pools.values()]
+    pools = [pool for pool, _unused in registry._transport._pools.values()]
     assert [pool.num_connections for pool in pools] == [1]
 
 
@@ -355,7 +355,7 @@ def test_a_rate_is_kept_over_time() -> None:
 
     clock = Clock()
     bandwidth = Bandwidth(1000, Sleeper(None), clock=clock)
-    for _ in range(3):
+    for _unused in range(3):
         bandwidth.take(500)
     assert slept == [0.5, 1.0, 1.5]
     clock.now += 100
