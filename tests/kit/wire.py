@@ -59,7 +59,7 @@ class Service(Protocol):
         """What goes wrong with this request; `head` has no body yet."""
 
     def respond(self, request: Request) -> Answer:
-        """Respond."""
+        """Answer `request`."""
 
     def record(self, exchange: Exchange) -> None:
         """Called once, when the request has arrived."""

@@ -17,7 +17,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 class _Source(Protocol):
     def readinto(self, buffer: memoryview) -> int:
-        """Readinto."""
+        """Fill `buffer`; returns how many bytes there were, 0 at the end."""
 
 
 class Inflating:
