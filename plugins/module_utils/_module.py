@@ -10,6 +10,7 @@ returns a `Result`; whatever it raises on purpose becomes a failed task with the
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import resource
@@ -34,6 +35,7 @@ from ._oci.reference import parse_address
 from ._registry.client import Registry
 from ._registry.credentials import Credentials
 from ._registry.options import RegistryOptions, parse_bandwidth
+from ._registry.stopping import Stopping
 from ._registry.transport import REQUESTS_IMPORT_ERROR
 
 LICENSE_USER = "license-token"
@@ -87,7 +89,7 @@ class Task:
         self.check_mode = bool(module.check_mode)
         self.wants_diff = bool(module._diff)
         self.memory = HostMemory(default_directory(os.environ), read_only=self.check_mode)
-        self.stopping = threading.Event()
+        self.stopping = Stopping()
         self._module = module
         self._registry: Registry | None = None
 
@@ -281,13 +283,14 @@ def _seconds(task: Task, option: str) -> int:
 
 
 @contextmanager
-def _stopped_by_signals(stopping: threading.Event, stopped_by: list[str]) -> Iterator[None]:
+def _stopped_by_signals(stopping: Stopping, stopped_by: list[str]) -> Iterator[None]:
     """While it lasts, the first signal to end sets `stopping` and raises Stopped here; further ones change nothing."""
 
     def stop(number: int, _frame: object) -> None:
-        stopping.set()
         if not stopped_by:
             stopped_by.append(signal.Signals(number).name)
+            # in a thread of its own: this one may hold the very locks that `set` takes
+            _thread.start_new_thread(stopping.set, ())
             raise Stopped(f"Stopped by {stopped_by[0]}")
 
     if threading.current_thread() is not threading.main_thread():

@@ -93,12 +93,14 @@ archives:
           bytes: 1418717952
           sha256: 5d20c808ce198565ff70b3ed23a991dd49afac45dece63474b27ce6ed036adc6
 images:
-  description: How many images there are, each tag counted.
+  description:
+    - How many images can be asked for by name, so each tag counts. RV(archives) count manifests.
   returned: success
   type: int
   sample: 264
 image_list:
-  description: The images, with the size of manifest, configuration and layers.
+  description:
+    - One entry for each tag, with the bytes of manifest, configuration and layers; an index counts all its images.
   returned: when O(list_images=true)
   type: list
   elements: dict
@@ -171,7 +173,7 @@ msg:
   description: The result in one sentence.
   returned: always
   type: str
-  sample: "/data/bundle: 264 images in 5 archives, undamaged"
+  sample: "/data/bundle: 264 images under 310 tags in 5 archives, undamaged"
 omitted:
   description: Names of what was left out of a result that is too long for Ansible; normally empty.
   returned: success
@@ -198,10 +200,11 @@ def work(task: Task) -> Result:
     task.report_file()
     found = inspect(source, task.memory, task.stopping, verify=task.params["verify"])
     state = "undamaged" if found.ok else f"not usable ({len(found.findings)} findings)"
+    held = f"{sum(archive.images for archive in found.archives)} images under {len(found.images)} tags"
     values: dict[str, Any] = {
         "changed": False,
         "ok": found.ok,
-        "msg": f"{source}: {len(found.images)} images in {len(found.archives)} archives, {state}",
+        "msg": f"{source}: {held} in {len(found.archives)} archives, {state}",
         "archives": archives_as_dicts(found.archives),
         "images": len(found.images),
         "content": found.content,

@@ -79,6 +79,8 @@ class Action:
     """How much of the request's body is read before the connection is reset; None: all of it."""
     answers_early = False
     """Answer without reading the request's body, then close, as proxies with limits do."""
+    silent_for: float = 0
+    """Seconds in which neither the request's body is read nor anything answered, then close."""
 
     def on_request(self, request: Request) -> Request | Answer:
         return request
@@ -165,6 +167,13 @@ class Stall(Action):
 
     def on_answer(self, answer: Answer) -> Answer:
         return replace(answer, cut=Cut(self.after, STALL, self.seconds))
+
+
+@dataclass(frozen=True)
+class Silence(Action):
+    """Read no body and answer nothing for `silent_for` seconds (or until the registry ends), then close."""
+
+    silent_for: float = 60
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from ...plugins.module_utils._mirror.request import Selectors
 from ...plugins.module_utils._oci.reference import parse_address
 from ...plugins.module_utils._registry.client import Registry
 from ...plugins.module_utils._registry.options import RegistryOptions
+from ...plugins.module_utils._registry.stopping import Stopping
 
 _PLATFORM = {"platform_versions", "since_version", "release"}
 _REQUEST = {"chunk_size", "force", "resume", "check_mode"}
@@ -44,10 +44,10 @@ def selectors(*, platform: bool = True, modules: Sequence[str] | None = None, **
 
 
 def pull_bundle(
-    address: str, dest: Path, *, state: Path | None = None, stopping: threading.Event | None = None, **options: Any
+    address: str, dest: Path, *, state: Path | None = None, stopping: Stopping | None = None, **options: Any
 ) -> PullResult:
     """Pull from ``host/path``. `options` are selectors, fields of PullRequest, or fields of RegistryOptions."""
-    stopping = stopping or threading.Event()
+    stopping = stopping or Stopping()
     request = {name: options.pop(name) for name in _REQUEST & set(options)}
     known = _PLATFORM | _SELECTORS | {"modules", "exclude_modules"}
     chosen = selectors(**{name: options.pop(name) for name in known & set(options)})

@@ -10,7 +10,6 @@ As a program it pushes in a process of its own, which a test can kill: ``python 
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from ...plugins.module_utils._oci.reference import parse_address
 from ...plugins.module_utils._registry.client import Registry
 from ...plugins.module_utils._registry.credentials import Credentials
 from ...plugins.module_utils._registry.options import RegistryOptions
+from ...plugins.module_utils._registry.stopping import Stopping
 from .images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
 ROOT = "mirror/dkp"
@@ -34,11 +34,11 @@ def push_bundle(
     *sources: Path,
     state: Path | None,
     login: tuple[str, str] | None = None,
-    stopping: threading.Event | None = None,
+    stopping: Stopping | None = None,
     **options: Any,
 ) -> PushResult:
     """Push `sources` to ``host/ROOT``. `options` are fields of PushRequest or of RegistryOptions."""
-    stopping = stopping or threading.Event()
+    stopping = stopping or Stopping()
     asked = {name: value for name, value in options.items() if name in _REQUEST}
     settings: dict[str, Any] = {"scheme": "http", "timeout": 10, "read_only_wait": 5}
     settings.update({name: value for name, value in options.items() if name not in _REQUEST})

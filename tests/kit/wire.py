@@ -137,7 +137,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self, head: Request, exchange: Exchange) -> None:
         action = self.answering.action_for(head)
         length = int(head.headers.get("content-length", "0"))
-        if action.answers_early:
+        if action.silent_for:
+            self.close_connection = True
+            self.ending.wait(action.silent_for)
+        elif action.answers_early:
             self._answer_early(head, action, exchange)
         elif action.reads_body_until is not None:
             exchange.received = len(self.rfile.read(min(length, action.reads_body_until)))

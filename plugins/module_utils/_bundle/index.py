@@ -17,8 +17,6 @@ from .tar import members
 
 _BLOB = re.compile(r"(?:(?P<layout>.*)/)?blobs/sha256/(?P<hex>[0-9a-f]{64})")
 _LARGEST_INDEX = 256 * 1024 * 1024
-_OLD_SECURITY = re.compile(r"trivy-[a-z-]+")
-_MODULE_ARCHIVE = re.compile(r"module-(?P<name>.+)\.tar")
 
 
 @dataclass
@@ -31,7 +29,7 @@ class LayoutIndex:
 
 @dataclass
 class ArchiveIndex:
-    """What an archive holds. `name` is its file name without chunk suffix, `layouts` go by repository path."""
+    """What an archive holds. `name` is its file name without chunk suffix, `layouts` go by their paths in it."""
 
     name: str
     space: PartSpace
@@ -39,22 +37,6 @@ class ArchiveIndex:
     warnings: list[str] = field(default_factory=list)
     stop: int = 0
     """Where the last entry ends; the end-of-archive marker follows."""
-
-    def manifest_bytes(self, layout: str, image: TaggedImage) -> bytes:
-        """The raw manifest of `image`; BundleDamaged when the archive does not hold it in full."""
-        return self.blob_bytes(layout, image.key, image.size)
-
-    def blob_bytes(self, layout: str, key: bytes, size: int) -> bytes:
-        """A small blob's content, whose size is known to be `size`; BundleDamaged names it when it is not there."""
-        place = self.layouts[layout].blobs.get(key)
-        where = layout or "the root layout"
-        if place is None:
-            raise BundleDamaged(self.name, f"{where} lacks blob sha256:{key.hex()}")
-        if place[1] != size:
-            raise BundleDamaged(
-                self.name, f"{where}: blob sha256:{key.hex()} has {place[1]} bytes, its descriptor says {size}"
-            )
-        return self.space.read_at(*place)
 
 
 def scan(name: str, space: PartSpace) -> ArchiveIndex:
@@ -79,7 +61,6 @@ def scan(name: str, space: PartSpace) -> ArchiveIndex:
             archive.layouts.setdefault(path, LayoutIndex())
     for path, layout in archive.layouts.items():
         _read_index(archive, path, layout, index_files.get(path))
-    archive.layouts = _current_shape(name, archive.layouts)
     return archive
 
 
@@ -93,16 +74,3 @@ def _read_index(archive: ArchiveIndex, path: str, layout: LayoutIndex, place: tu
         )
     layout.images, warnings = parse_index(archive.space.read_at(offset, size), archive.name, path)
     archive.warnings += warnings
-
-
-def _current_shape(name: str, layouts: dict[str, LayoutIndex]) -> dict[str, LayoutIndex]:
-    """Layout paths as repository paths: bundles of d8 up to v0.28 kept databases and modules at the root (§5.9)."""
-    if name.endswith("security.tar"):
-        return {
-            f"security/{path}" if _OLD_SECURITY.fullmatch(path) else path: layout for path, layout in layouts.items()
-        }
-    module = _MODULE_ARCHIVE.fullmatch(name)
-    if module and not any((path + "/").startswith(f"modules/{module['name']}/") for path in layouts):
-        root = f"modules/{module['name']}"
-        return {f"{root}/{path}" if path else root: layout for path, layout in layouts.items()}
-    return layouts

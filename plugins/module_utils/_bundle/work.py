@@ -23,6 +23,7 @@ from .plan import Placement, TailEntry
 from .reserve import allocate, write_failure
 
 _HASH_STEP = 4 * 1024 * 1024
+_LONGEST_STEP = 64 * 1024 * 1024
 _READ_SIZE = 1024 * 1024
 
 
@@ -240,8 +241,10 @@ class WorkFile:
         """Hash what is written and not hashed yet, in large steps unless `closing`; returns how many bytes it was."""
         frontier = self._advance()
         begin = self._hashed
-        if not closing and frontier - begin < _HASH_STEP:
-            return 0
+        if not closing:
+            if frontier - begin < _HASH_STEP:
+                return 0
+            frontier = min(frontier, begin + _LONGEST_STEP)  # whoever follows may have been asked to end
         while self._hashed < frontier:
             for number, _inside, length in self.space.pieces(self._hashed, min(frontier - self._hashed, len(buffer))):
                 while len(self._hashes) <= number:

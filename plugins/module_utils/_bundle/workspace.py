@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -264,10 +264,11 @@ class Workspace:
             self._work.append(work)
         return work
 
-    def salvage(self, record: SpaceRecord, start: int) -> None:
+    def salvage(self, record: SpaceRecord, start: int, *, check: Callable[[], None]) -> None:
         """Copy what lies in the work file of `record` from `start` on out of the way: its place is needed.
 
-        Afterwards no run takes what lies there for a blob, whatever becomes of this one.
+        Afterwards no run takes what lies there for a blob, whatever becomes of this one. `check` is called now and
+        then and ends it by raising: nothing is lost then either.
         """
         doomed = {offset: blob for offset, blob in record.blobs.items() if offset >= start}
         if not doomed:
@@ -281,6 +282,7 @@ class Workspace:
         buffer = memoryview(bytearray(1024 * 1024))
         for offset, (key, size) in sorted(doomed.items()):
             for view in source.chunks(offset, size, buffer):
+                check()
                 target.write_at(target.planned, view)
                 target.planned += len(view)
             blobs.put(key, target.planned - size, size)

@@ -37,7 +37,6 @@ SECURITY_ARCHIVE = "security.tar"
 INSTALLER_ARCHIVE = "installer.tar"
 _MODULE_ARCHIVE = "module-"
 _ATTESTATION = ".att"
-_AREA_ARCHIVES = {"platform": PLATFORM_ARCHIVE, "security": SECURITY_ARCHIVE, "installer": INSTALLER_ARCHIVE}
 
 
 @dataclass(frozen=True)
@@ -128,12 +127,6 @@ def place_of(layout: str) -> Place:
         name, _slash, part = rest.partition("/")
         return Place("module" if first == MODULES else "package", name, part)
     return Place("other", layout)
-
-
-def archive_of(layout: str) -> str:
-    """The archive that holds a layout of the platform, the databases, the installer or a module."""
-    place = place_of(layout)
-    return module_archive(place.name) if place.area == "module" else _AREA_ARCHIVES[place.area]
 
 
 def module_archive(name: str) -> str:

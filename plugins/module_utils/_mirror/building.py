@@ -51,15 +51,15 @@ class Builder:
             self._expected = tar.members(self._existing.index.space, plan.name)
         self._pending: list[Entry] = []
         self.image_bytes: dict[tuple[str, str], int] = {}
-        """Bytes of each tagged image, by layout and short tag: manifest, config and layers."""
+        """Bytes of each tagged image, by layout and short tag: manifest, config, layers; of an index all its images."""
 
     @property
     def differs(self) -> bool:
         """Whether the archive is not the one that lies here already."""
         return self._expected is None
 
-    def add(self, layout: str, short_tag: str | None, manifest: Manifest, *, withhold: bool = False) -> None:
-        """Place an image's manifest and blobs; with `short_tag` None it is the child of an index.
+    def add(self, layout: str, short_tag: str | None, manifest: Manifest, *, withhold: bool = False) -> int:
+        """Place an image's manifest and blobs; returns their bytes. With `short_tag` None it is the child of an index.
 
         The layers of an image that is to be read while it is downloaded are withheld: `take_withheld` gives them out.
         """
@@ -78,6 +78,7 @@ class Builder:
                 layout, TaggedImage(short_tag, key, manifest.size, manifest.media_type, manifest.artifact_type)
             )
             self.image_bytes[layout, short_tag] = total
+        return total
 
     def add_layout(self, layout: str, repository: str) -> None:
         """Make room for a layout that a list has named."""

@@ -15,10 +15,12 @@ from .._bundle.directory import DELIVERY_NAME, JOURNAL_NAME, ArchiveFiles, archi
 from .._bundle.errors import BundleDamaged, BundleError, BundleUnfinished
 from .._bundle.index import ArchiveIndex, LayoutIndex, scan
 from .._bundle.layout import TaggedImage
-from .._bundle.parts import PartSpace, parse_part_name
+from .._bundle.parts import PartSpace, SpaceReader, parse_part_name
+from .._dkp import tree
 from .._oci import digest as digests
 from .._oci import manifest as manifests
 from .._oci.errors import InvalidContent
+from .._oci.files import ImageFiles
 from .._oci.manifest import Manifest
 
 Opened = tuple[ArchiveFiles, ArchiveIndex]
@@ -98,6 +100,19 @@ class JoinedLayout:
         except InvalidContent as error:
             raise BundleDamaged(archive, str(error)) from error
 
+    def files(self, image: Manifest, wanted: frozenset[str]) -> dict[str, bytes]:
+        """The `wanted` files of `image`, as far as it has them. Raises BundleDamaged, InvalidContent."""
+        found = ImageFiles(wanted)
+        for layer in reversed(image.layers):
+            where = f"{self.path}@{layer.digest}"
+            place = self.find(digests.to_key(layer.digest))
+            if place is None:
+                raise BundleDamaged(self.sources[0][0].name, f"{self.where}: blob {layer.digest} is missing")
+            found.scan(SpaceReader(place.space, place.offset, place.size), where=where)
+            if not found.missing:
+                break
+        return found.found
+
 
 @dataclass
 class OpenBundle:
@@ -134,6 +149,23 @@ def open_bundle(sources: Sequence[Path]) -> OpenBundle:
     return bundle
 
 
+def open_archive(files: ArchiveFiles) -> Opened:
+    """Index one archive; its layouts get the paths that they have in the tree, also those of older bundles (§5.9).
+
+    Raises BundleDamaged, OSError.
+    """
+    archive = scan(files.name, files.open())
+    layouts: dict[str, LayoutIndex] = {}
+    for path, layout in archive.layouts.items():
+        place = tree.layout_in_archive(files.name, path)
+        if place in layouts:
+            archive.space.close()
+            raise BundleDamaged(files.name, f"holds the layout {place} twice, in two shapes")
+        layouts[place] = layout
+    archive.layouts = layouts
+    return files, archive
+
+
 def unreadable(what: object, error: OSError) -> BundleError:
     """The error for files that the system does not let us read, or whose medium fails."""
     return BundleError(
@@ -165,10 +197,9 @@ def _open_source(source: Path, bundle: OpenBundle, opened: set[Path]) -> None:
         first = files.paths[0].resolve()
         if first not in opened:
             opened.add(first)
-            archive = scan(files.name, files.open())
-            new.append((files, archive))
-            bundle.archives.append((files, archive))
-            bundle.warnings += archive.warnings
+            new.append(open_archive(files))
+            bundle.archives.append(new[-1])
+            bundle.warnings += new[-1][1].warnings
     if delivery is not None and new:
         bundle.deliveries.append(delivery)
         names = {archive.name for archive in delivery.archives}

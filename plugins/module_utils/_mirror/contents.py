@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from .._bundle.errors import BundleDamaged
-from .._bundle.parts import SpaceReader
 from .._dkp import release as releases
 from .._dkp import tree
 from .._dkp.channels import KNOWN_CHANNELS, is_channel
 from .._dkp.content import Content, Releases
 from .._dkp.version import Version, version_of_tag, versions_of_tags
-from .._oci import digest as digests
 from .._oci.errors import InvalidContent
-from .._oci.files import ImageFiles
 from .bundle import JoinedLayout
 
 Report = Callable[[str, str], None]
@@ -93,26 +90,15 @@ def _channels(layout: JoinedLayout, version_of: Callable[[bytes, str], Version],
             continue
         where = f"{layout.path}:{name}"
         try:
-            raw = _read_file(layout, image.key, image.size, where=where)
-            channels[name] = version_of(raw, f"{where}: {releases.VERSION_FILE}")
+            files = layout.files(layout.manifest(image.key, image.size), frozenset({releases.VERSION_FILE}))
+            if releases.VERSION_FILE not in files:
+                raise InvalidContent(f"{where}: the image has no {releases.VERSION_FILE}")
+            channels[name] = version_of(files[releases.VERSION_FILE], f"{where}: {releases.VERSION_FILE}")
         except BundleDamaged as error:
             report(error.archive, error.problem)
         except InvalidContent as error:
             report(layout.sources[-1][0].name, str(error))
     return channels
-
-
-def _read_file(layout: JoinedLayout, key: bytes, size: int, *, where: str) -> bytes:
-    image = ImageFiles(frozenset({releases.VERSION_FILE}))
-    for layer in reversed(layout.manifest(key, size).layers):
-        place = layout.find(digests.to_key(layer.digest))
-        if place is None:
-            raise BundleDamaged(layout.sources[-1][0].name, f"{where}: blob {layer.digest} is missing")
-        stream = SpaceReader(place.space, place.offset, place.size)
-        image.scan(cast(BinaryIO, stream), where=f"{where}: {layer.digest}")
-        if not image.missing:
-            return image.found[releases.VERSION_FILE]
-    raise InvalidContent(f"{where}: the image has no {releases.VERSION_FILE}")
 
 
 def _versions_by_name(

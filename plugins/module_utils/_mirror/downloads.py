@@ -21,6 +21,7 @@ from .._oci.compression import ByteSource
 from .._oci.errors import Stopped
 from .._registry.client import Registry
 from .._registry.errors import DigestMismatch
+from .._registry.stopping import Stopping
 
 BUFFER_SIZE = 256 * 1024
 _LONGEST_QUEUE = 2000
@@ -43,7 +44,7 @@ class Job:
 class Downloads:
     """Brings blobs: from where they lie already, else from the registry, each digest once."""
 
-    def __init__(self, registry: Registry, donors: Donors, stopping: threading.Event) -> None:
+    def __init__(self, registry: Registry, donors: Donors, stopping: Stopping) -> None:
         self._registry = registry
         self._donors = donors
         self._stopping = stopping
@@ -69,7 +70,7 @@ class Downloads:
                 self._workers += 1
                 self._pool.submit(self._serve)
             self._wait_until(lambda: len(self._queue) < _LONGEST_QUEUE)
-        self._raise_if_stopping()
+        self.check()
 
     def landed(self, work: WorkFile, placement: Placement) -> None:
         """The blob lies at `placement` already; other places that want it copy it from there."""
@@ -91,7 +92,7 @@ class Downloads:
         key = job.placement.key
         with self._changed:
             self._wait_until(lambda: key not in self._flying)
-            self._raise_if_stopping()
+            self.check()
             here = self._landed.get(key)
             if here is None:
                 self._unfinished += 1
@@ -111,7 +112,7 @@ class Downloads:
             self._closed = True
             self._changed.notify_all()
         if not done:
-            self._raise_if_stopping()
+            self.check()
 
     def close(self) -> None:
         """End the threads; a transfer in flight is given up."""
@@ -140,7 +141,8 @@ class Downloads:
         while not reached() and not self._stopping.is_set():
             self._changed.wait(_LOOK_UP_SECONDS)
 
-    def _raise_if_stopping(self) -> None:
+    def check(self) -> None:
+        """Raise what made the run fail, or Stopped, when it is to end."""
         if self._stopping.is_set():
             self.raise_failure()
             raise Stopped("the pull was stopped; run it again to continue where it ended")

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +14,13 @@ from typing import Any
 from .._bundle.delivery import ArchiveSummary, DeliveredImage, Delivery, Part, parse
 from .._bundle.directory import DELIVERY_NAME, JOURNAL_NAME, ArchiveFiles, archives_of
 from .._bundle.errors import BundleDamaged, BundleError
-from .._bundle.index import ArchiveIndex, scan
+from .._bundle.index import ArchiveIndex
 from .._bundle.parts import parse_part_name
 from .._dkp.findings import Finding
 from .._oci import digest as digests
 from .._oci.errors import InvalidInput
-from .bundle import JoinedLayout, OpenBundle, joined
+from .._registry.stopping import Stopping
+from .bundle import JoinedLayout, OpenBundle, Opened, joined, open_archive
 from .contents import content_of
 from .memory import HostMemory
 from .proofs import forget_proof
@@ -50,7 +50,7 @@ class Inspection:
             self.findings.append(Finding(identity, "error", subject, f"{subject}: {problem}", _COPY_AGAIN))
 
 
-def inspect(source: Path, memory: HostMemory, stopping: threading.Event, *, verify: str) -> Inspection:
+def inspect(source: Path, memory: HostMemory, stopping: Stopping, *, verify: str) -> Inspection:
     """Look into the bundle at `source`, a directory or an archive.
 
     `verify` ``none`` reads the structure of the archives; ``size`` also compares them with delivery.json and looks for
@@ -93,9 +93,7 @@ def _delivery(source: Path, found: Inspection) -> Delivery | None:
     return None
 
 
-def _open_archives(
-    source: Path, delivery: Delivery | None, found: Inspection, *, compare: bool
-) -> Iterator[tuple[ArchiveFiles, ArchiveIndex]]:
+def _open_archives(source: Path, delivery: Delivery | None, found: Inspection, *, compare: bool) -> Iterator[Opened]:
     """The archives whose structure can be read; of the others and of missing ones it says what is wrong."""
     first_parts = _first_parts(source)
     listed = {archive.name: archive for archive in delivery.archives} if delivery else {}
@@ -118,7 +116,7 @@ def _open_archives(
             yield from _open_undescribed(first_parts[name], name, found)
 
 
-def _open_undescribed(first_part: Path, name: str, found: Inspection) -> Iterator[tuple[ArchiveFiles, ArchiveIndex]]:
+def _open_undescribed(first_part: Path, name: str, found: Inspection) -> Iterator[Opened]:
     """An archive that no delivery.json describes: its files are found by their names."""
     try:
         files = archives_of([first_part])[0]
@@ -130,19 +128,19 @@ def _open_undescribed(first_part: Path, name: str, found: Inspection) -> Iterato
         yield opened
 
 
-def _open(files: ArchiveFiles, found: Inspection) -> Iterator[tuple[ArchiveFiles, ArchiveIndex]]:
+def _open(files: ArchiveFiles, found: Inspection) -> Iterator[Opened]:
     """The archive, if its structure can be read."""
     try:
-        index = scan(files.name, files.open())
+        opened = open_archive(files)
     except BundleDamaged as error:
         found.damage(files.name, error.problem)
         return
     except OSError as error:
         found.damage(files.name, f"cannot be read: {error.strerror or error}")
         return
-    for warning in index.warnings:
+    for warning in opened[1].warnings:
         found.findings.append(Finding("archive", "warning", files.name, warning, "d8 leaves it out as well"))
-    yield files, index
+    yield opened
 
 
 def _first_parts(source: Path) -> dict[str, Path]:
@@ -190,12 +188,20 @@ def _describe(bundle: OpenBundle, delivery: Delivery | None, found: Inspection) 
 
 
 def _image_bytes(layout: JoinedLayout, key: bytes, size: int) -> int:
-    """Manifest, config and layers, of an index itself alone, as a pull counts them; so too of what cannot be read."""
-    try:
-        manifest = layout.manifest(key, size)
-    except BundleDamaged:
-        return size
-    return size + sum(blob.size for blob in manifest.blobs())
+    """Manifest, config and layers, of an index all its images; of what cannot be read the manifest alone."""
+    total, pending, seen = 0, [(key, size)], {key}
+    while pending:
+        key, size = pending.pop()
+        total += size
+        try:
+            manifest = layout.manifest(key, size)
+        except BundleDamaged:
+            continue
+        total += sum(blob.size for blob in manifest.blobs())
+        children = {digests.to_key(child.digest): child.size for child in manifest.children}
+        pending += [(child, children[child]) for child in children.keys() - seen]
+        seen |= children.keys()
+    return total
 
 
 def _compare_images(bundle: OpenBundle, delivery: Delivery | None, found: Inspection) -> None:
@@ -248,7 +254,7 @@ def _look_for_blobs(bundle: OpenBundle, found: Inspection) -> None:
             seen |= needed.keys()
 
 
-def _read_everything(bundle: OpenBundle, memory: HostMemory, stopping: threading.Event, found: Inspection) -> None:
+def _read_everything(bundle: OpenBundle, memory: HostMemory, stopping: Stopping, found: Inspection) -> None:
     """Hash archive by archive, so that damage in one does not hide that in another."""
     for opened in bundle.archives:
         try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .._bundle.work import WorkFile
+from .._registry.stopping import Stopping
 from .planning import ArchivePlanner
 
 _BARRIER_BYTES = 256 * 1024 * 1024
@@ -23,7 +24,7 @@ _BUFFER_SIZE = 1024 * 1024
 class Keeper:
     """Two threads over the work files of a pull (design §4, idea 5)."""
 
-    def __init__(self, planners: Sequence[ArchivePlanner], stopping: threading.Event) -> None:
+    def __init__(self, planners: Sequence[ArchivePlanner], stopping: Stopping) -> None:
         self._planners = planners
         self._stopping = stopping
         self._ended = threading.Event()

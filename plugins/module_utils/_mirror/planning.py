@@ -59,19 +59,21 @@ class ArchivePlanner:
         self.builder.add(layout, tag, manifest, withhold=withhold)
         self._digests[layout, tag] = sys.intern(manifest.digest)
         if manifest.is_index:
-            self._add_children(layout, manifest, _DEEPEST_INDEX)
+            self.builder.image_bytes[layout, tag] += self._add_children(layout, manifest, _DEEPEST_INDEX)
 
-    def _add_children(self, layout: str, index: Manifest, depth: int) -> None:
-        """Everything an index names goes with it, or its digest would not hold in the target."""
+    def _add_children(self, layout: str, index: Manifest, depth: int) -> int:
+        """Everything an index names goes with it, or its digest would not hold in the target. Returns its bytes."""
         if not depth:
             raise InvalidContent(
                 f"{self._repository(layout)}@{index.digest}: indexes are nested deeper than {_DEEPEST_INDEX} levels"
             )
-        references = [child.digest for child in index.children]
+        references = dict.fromkeys(child.digest for child in index.children)
+        total = 0
         for child in self._manifests(layout, references):
-            self.builder.add(layout, None, child)
+            total += self.builder.add(layout, None, child)
             if child.is_index:
-                self._add_children(layout, child, depth - 1)
+                total += self._add_children(layout, child, depth - 1)
+        return total
 
     def _repository(self, layout: str) -> str:
         return self.builder.repositories[layout]

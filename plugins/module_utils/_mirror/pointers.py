@@ -12,17 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from .._bundle.errors import BundleDamaged
-from .._bundle.parts import SpaceReader
 from .._dkp import release as releases
 from .._dkp import tree
 from .._dkp.findings import Finding
 from .._dkp.version import Version
-from .._oci import digest as digests
 from .._oci.errors import InvalidContent
-from .._oci.files import ImageFiles
-from .._oci.manifest import Manifest
 from .._registry.errors import NotFound
-from .bundle import JoinedLayout
 from .freight import Group, Item
 from .reading import ImageReader
 from .target import Target
@@ -176,19 +171,6 @@ def _moment(text: str | None) -> tuple[datetime, str] | None:
     return whole.astimezone(timezone.utc), (match["fraction"] or "").rstrip("0")
 
 
-def bundle_files(layout: JoinedLayout, manifest: Manifest, wanted: frozenset[str]) -> dict[str, bytes]:
-    """The `wanted` files of an image that lies in the bundle. Raises InvalidContent."""
-    image = ImageFiles(wanted)
-    for layer in reversed(manifest.layers):
-        place = layout.find(digests.to_key(layer.digest))
-        if place is not None:
-            stream = SpaceReader(place.space, place.offset, place.size)
-            image.scan(stream, where=f"{layout.path}@{layer.digest}")
-        if not image.missing:
-            break
-    return image.found
-
-
 def _bundle_version(item: Item) -> Version | None:
     place = tree.place_of(item.layout.path)
     if place.area == "platform" and item.path != tree.RELEASE_CHANNEL:
@@ -196,7 +178,7 @@ def _bundle_version(item: Item) -> Version | None:
     where = f"{item.path}:{item.tag}"
     try:
         manifest = item.layout.manifest(item.image.key, item.image.size)
-        version = _version(bundle_files(item.layout, manifest, _FILES), where)
+        version = _version(item.layout.files(manifest, _FILES), where)
     except InvalidContent as error:
         raise BundleDamaged(item.layout.sources[0][0].name, f"{where} is no release image: {error}") from error
     if version is None:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +16,7 @@ from .._bundle.errors import BundleDamaged
 from .._bundle.index import ArchiveIndex
 from .._oci import digest as digests
 from .._oci.errors import AirgapError, Stopped
+from .._registry.stopping import Stopping
 from .bundle import BlobPlace, JoinedLayout, OpenBundle, unreadable
 from .memory import HostMemory
 from .proofs import identity_of, is_proven, put_proof
@@ -26,13 +26,13 @@ Needed = tuple[bytes, BlobPlace]
 """Key of a blob, and where its bytes must be."""
 
 
-def prove(bundle: OpenBundle, memory: HostMemory, *, always: bool, stopping: threading.Event | None = None) -> int:
+def prove(bundle: OpenBundle, memory: HostMemory, *, always: bool, stopping: Stopping | None = None) -> int:
     """Prove every archive that this host has not proven before (`always`: all of them).
 
     Returns the bytes that were read. Raises BundleDamaged with the archive's name and the first thing that is wrong,
     BundleError for files that cannot be read, Stopped.
     """
-    check = _Check(stopping or threading.Event())
+    check = _Check(stopping or Stopping())
     read = 0
     with ThreadPoolExecutor(check.workers, thread_name_prefix="prove") as pool:
         try:
@@ -90,7 +90,7 @@ def _place_of(layout: JoinedLayout, key: bytes, size: int) -> BlobPlace:
 class _Check:
     """Hashes blobs on as many workers as there are processors."""
 
-    def __init__(self, stopping: threading.Event) -> None:
+    def __init__(self, stopping: Stopping) -> None:
         self.workers = max(os.cpu_count() or 1, 1)
         self.failure: AirgapError | None = None
         """The first one; it ends the reading of all workers."""

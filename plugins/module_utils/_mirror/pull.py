@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from .._dkp.findings import Finding
 from .._oci import digest as digests
 from .._oci.errors import AirgapError, Stopped
 from .._registry.client import Registry
+from .._registry.stopping import Stopping
 from .building import Builder
 from .downloads import Downloads
 from .keeping import Keeper
@@ -62,7 +62,7 @@ class PullResult:
     findings: tuple[Finding, ...] = field(default=())
 
 
-def pull(request: PullRequest, registry: Registry, memory: HostMemory, stopping: threading.Event) -> PullResult:
+def pull(request: PullRequest, registry: Registry, memory: HostMemory, stopping: Stopping) -> PullResult:
     """Bring what the selectors take into a bundle at `request.dest`.
 
     Raises InvalidInput, SelectionError, RegistryError, BundleError, InvalidContent or Stopped. Whatever ends a run,
@@ -116,7 +116,7 @@ class _Run:
         reader: ImageReader,
         workspace: Workspace,
         resolution: Resolution,
-        stopping: threading.Event,
+        stopping: Stopping,
     ) -> None:
         self._stopping = stopping
         self._request = request

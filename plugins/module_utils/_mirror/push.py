@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from .._dkp.findings import Finding
 from .._oci.errors import AirgapError, InvalidInput
 from .._registry.client import Registry
 from .._registry.errors import RegistryError
+from .._registry.stopping import Stopping
 from .bundle import OpenBundle, open_bundle
 from .freight import Group, Item, discovery_image, is_component_tag, sort_freight
 from .memory import HostMemory
@@ -54,7 +54,7 @@ class PushRequest:
     check_mode: bool = False
 
 
-def push(request: PushRequest, registry: Registry, memory: HostMemory, stopping: threading.Event) -> PushResult:
+def push(request: PushRequest, registry: Registry, memory: HostMemory, stopping: Stopping) -> PushResult:
     """Bring a bundle into the registry.
 
     Raises InvalidInput, BundleError, InvalidContent before the first upload; RegistryError, Stopped; and AirgapError
@@ -84,7 +84,7 @@ class _Push:
         request: PushRequest,
         registry: Registry,
         memory: HostMemory,
-        stopping: threading.Event,
+        stopping: Stopping,
         bundle: OpenBundle,
         reader: ImageReader,
         pool: ThreadPoolExecutor,
@@ -238,7 +238,7 @@ class _Push:
         return Stages(self._registry, self._stopping).run(lanes)
 
     def _lane(self, group: Group, absent: set[Tag]) -> Lane:
-        """Content, then installers, then versions one after another; large blobs of the later ones start early."""
+        """Content, then installers, then versions one after another; their blobs, the largest of all, start first."""
 
         def wanted(items: Iterable[Item]) -> list[Item]:
             return [item for item in items if (item.repository, item.tag) in absent]
@@ -250,8 +250,8 @@ class _Push:
         content, unordered, versions = wanted(group.content), wanted(group.unordered), wanted(group.versions)
         lane.stages.append(
             [
-                *(partial(self._put_image, item) for item in content),
                 *(partial(self._uploads.put_blobs, item) for item in (*unordered, *versions)),
+                *(partial(self._put_image, item) for item in content),
             ]
         )
         lane.stages.append([partial(self._put_manifest, item) for item in unordered])

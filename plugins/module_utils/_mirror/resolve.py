@@ -146,10 +146,8 @@ def _resolve_installer(
         return [tag]
     if selectors.installer_named:
         raise missing_tag(tag, list_tags(reader, next(iter(candidates))), subject="installer")
-    message = f"the source has no installer under the tag {tag} ({' nor '.join(candidates)}); the bundle carries none"
-    resolution.findings.append(
-        Finding("installer_absent", "info", "installer", message, "Set installer: false if that is meant")
-    )
+    problem = f"the source has no installer under the tag {tag} ({' nor '.join(candidates)})"
+    resolution.findings.append(_absent("installer", "installer", problem, "Set installer: false if that is meant"))
     return []
 
 
@@ -164,24 +162,26 @@ def _resolve_security(
         return {}
     if tree.SECURITY_LAYOUTS[0] not in {image.layout for image in images}:
         database = root.child(tree.SECURITY_LAYOUTS[0])
-        message = f"the source has no vulnerability databases ({database}:2 is not there); the bundle carries none"
+        problem = f"the source has no vulnerability databases ({database}:2 is not there)"
         hint = "Editions CE, BE and SE have none; set security_db: false to say so"
-        resolution.findings.append(Finding("security_db_absent", "info", "security_db", message, hint))
+        resolution.findings.append(_absent("security_db", "security_db", problem, hint))
         return {}
     for path, tag, _optional in wanted:
         if path not in {image.layout for image in images}:
-            message = f"the source has no {root.child(path)}:{tag}; the bundle carries the other databases"
-            resolution.findings.append(
-                Finding("security_db_absent", "info", path, message, "Nothing to do if the edition lacks it")
-            )
+            problem = f"the source has no {root.child(path)}:{tag}"
+            resolution.findings.append(_absent("security_db", path, problem, "Nothing to do if the edition lacks it"))
     layouts = {path: root.child(path) for path, _tag, _optional in wanted}
     resolution.archives.append(ArchiveOrder(tree.SECURITY_ARCHIVE, layouts, tuple(images)))
     return {image.layout.rpartition("/")[2]: (image.tag,) for image in images}
 
 
-def _not_covered(identity: str, subject: str, message: str) -> Finding:
+def _absent(identity: str, subject: str, problem: str, hint: str) -> Finding:
+    return Finding(f"{identity}_absent", "info", subject, f"{problem}. The bundle carries nothing of it", hint)
+
+
+def _not_covered(identity: str, subject: str, problem: str) -> Finding:
     hint = "Ask the vendor whether the licence covers it, or leave it out of the selection"
-    return Finding(f"{identity}_denied", "warning", subject, f"{message}. The bundle carries nothing of it", hint)
+    return Finding(f"{identity}_denied", "warning", subject, f"{problem}. The bundle carries nothing of it", hint)
 
 
 def _resolve_modules(
@@ -194,8 +194,7 @@ def _resolve_modules(
     except (NotFound, AccessDenied) as error:
         if named:
             raise
-        message = f"{error}. The bundle carries no modules"
-        resolution.findings.append(Finding("modules_absent", "info", base.path, message, "Set modules: [] to say so"))
+        resolution.findings.append(_absent("modules", base.path, str(error), "Set modules: [] to say so"))
         return {}
     chosen = choose_modules(selectors.modules, catalogue)
     return _resolve_each(reader, base, chosen, resolution)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from .._oci.errors import AirgapError, Stopped
 from .._registry.client import Registry
+from .._registry.stopping import Stopping
 
 Step = Callable[[], None]
 
@@ -31,7 +32,7 @@ class Lane:
 class Stages:
     """Runs lanes on as many workers as the registry takes requests in parallel."""
 
-    def __init__(self, registry: Registry, stopping: threading.Event) -> None:
+    def __init__(self, registry: Registry, stopping: Stopping) -> None:
         self._registry = registry
         self._stopping = stopping
         self._changed = threading.Condition()

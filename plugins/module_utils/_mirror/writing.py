@@ -103,7 +103,8 @@ class ArchiveWriter:
             if self._resumed[-1] == (placement.offset, placement.key):
                 self._resumed.pop()
                 return True
-            self._workspace.salvage(self._record, min(self._resumed[-1][0], placement.start))
+            start = min(self._resumed[-1][0], placement.start)
+            self._workspace.salvage(self._record, start, check=self._downloads.check)
             self._resumed.clear()
         return False
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -49,7 +48,7 @@ _MOST_SPARE_SESSIONS = 256
 class Registry:
     """A registry reached with one set of options."""
 
-    def __init__(self, options: RegistryOptions, *, stopping: threading.Event | None = None) -> None:
+    def __init__(self, options: RegistryOptions, *, stopping: Stopping | None = None) -> None:
         """Read proxies and credentials from the environment; open no connection.
 
         Raises InvalidInput for options, certificates and files that cannot be used, AirgapError without requests.
@@ -69,12 +68,14 @@ class Registry:
         self.address: RepositoryAddress = options.address
         self.counters = Counters()
         self._own = own
-        self._stopping = Stopping(stopping)
+        self._stopping = stopping or Stopping()
         self._permits = Permits(options.connections or CEILING, self._stopping)
         self._bandwidth = Bandwidth(options.bandwidth_limit, self._stopping)
         self._patience = Patience(options.read_only_wait, self._stopping)
         self._habits = Habits()
-        self._transport = transports.Transport(options, own, proxies=proxies, most=self._permits.ceiling)
+        self._transport = transports.Transport(
+            options, own, proxies=proxies, most=self._permits.ceiling, stopping=self._stopping
+        )
         self._exchange = Exchange(
             self._transport,
             keyring,

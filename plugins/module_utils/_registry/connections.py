@@ -12,13 +12,48 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import threading
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from .locations import is_forbidden_address
+from .stopping import Stopping
 
 
 class ForbiddenPeer(Exception):
     """A name led to a link-local address: never talked to (a redirect or realm may not reach metadata services)."""
+
+
+class OpenSockets:
+    """The sockets of all connections, to end what waits for an answer when the run is to stop. Thread-safe.
+
+    A thread in `recv` hears nothing else before its time-out; a socket that is shut down reads as ended.
+    """
+
+    def __init__(self, stopping: Stopping) -> None:
+        self._lock = threading.Lock()
+        self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._stopping = stopping
+        stopping.on_set(self._shut_down)
+
+    def add(self, sock: Any) -> None:
+        """`sock` was opened; one that comes too late ends at once."""
+        with self._lock:
+            self._sockets.add(sock)
+        if self._stopping.is_set():
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        with self._lock:
+            sockets = list(self._sockets)
+        for sock in sockets:
+            plain = getattr(sock, "socket", sock)  # TLS to a proxy wraps the socket once more
+            try:
+                # not SSLSocket's own method: that would take its state away from the thread that reads
+                socket.socket.shutdown(plain, socket.SHUT_RDWR)
+            except (OSError, TypeError):
+                continue  # it is closed already
 
 
 class Connection:
@@ -29,6 +64,8 @@ class Connection:
 
     stall = 60.0
     guarded = False
+    opened: Callable[[Any], None]
+    """Told of every socket."""
     sock: Any
     proxy: Any
 
@@ -39,7 +76,13 @@ class Connection:
             sock.close()
             raise ForbiddenPeer(host)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.opened(sock)
         return sock
+
+    def connect(self) -> None:
+        """As usual; what TLS made of the socket is another one."""
+        super().connect()  # type: ignore[misc]
+        self.opened(self.sock)
 
     def send(self, data: Any) -> None:
         """Send one piece. A memoryview is part of a body: each write that moves anything restarts the clock.

@@ -161,6 +161,7 @@ class Exchange:
 
     def again(self, call: Call, error: RegistryError, tries: int, *, asked: float | None = None) -> int:
         """Count one more failed try of `call` and set the host's pause; raise `error` where that was the last one."""
+        self.stopping.check()  # it may have broken because of that
         most = _tries_for(call, error, reached=call.target.origin.host in self._reached)
         if most == 0:
             raise error
@@ -198,14 +199,14 @@ class Exchange:
             raise
         if held:
             reply.on_close = self.permits.release
+            if call.body is None and not reply.foreign:  # whatever the answer: an empty registry says 404 to all lists
+                self.permits.note_latency(reply.seconds)
         self.counters.count(requests=1)
         return reply
 
     def _note_success(self, call: Call, reply: Reply) -> None:
         self._reached.add(call.target.origin.host)
         if call.scopes:
-            if call.method in ("GET", "HEAD") and not reply.foreign:
-                self.permits.note_latency(reply.seconds)
             self.permits.succeeded()
 
     def _problem(self, reply: Reply) -> Problem:

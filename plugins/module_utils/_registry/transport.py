@@ -16,17 +16,18 @@ import ssl
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from . import failures
-from .connections import Connection, ForbiddenPeer
+from .connections import Connection, ForbiddenPeer, OpenSockets
 from .errors import TransportFailure
 from .locations import BadLocation, Origin, Target, redirected
 from .options import RegistryOptions
 from .proxies import Proxies
 from .reply import Reply
+from .stopping import Stopping
 from .tls import build_context
 
 try:
@@ -74,7 +75,9 @@ class BodyFailed(Exception):
 class Transport:
     """Sends requests to one registry and to the hosts it leads to. Thread-safe. No retries: see exchange.py."""
 
-    def __init__(self, options: RegistryOptions, own: Origin, *, proxies: Proxies, most: int) -> None:
+    def __init__(
+        self, options: RegistryOptions, own: Origin, *, proxies: Proxies, most: int, stopping: Stopping
+    ) -> None:
         """Raises InvalidInput for certificate files that cannot be used; opens no connection."""
         self.own = own
         self._proxies = proxies
@@ -89,6 +92,7 @@ class Transport:
             # the user has decided; a warning for every request would only hide others
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._most = most
+        self._sockets = OpenSockets(stopping)
         self._managers: dict[tuple[str, bool, bool], Any] = {}
         self._pools: dict[Origin, tuple[Any, bool]] = {}
         self._no_retries = urllib3.Retry(False, redirect=False)
@@ -222,7 +226,7 @@ class Transport:
             if parts.scheme == "https":
                 settings["proxy_ssl_context"] = self._context(foreign=True)
             manager = urllib3.ProxyManager(address, proxy_headers=headers, **settings)
-        manager.pool_classes_by_scheme = _pool_classes(stall=self._stall, guarded=foreign)
+        manager.pool_classes_by_scheme = _pool_classes(stall=self._stall, guarded=foreign, opened=self._sockets.add)
         return manager
 
     def _context(self, *, foreign: bool) -> ssl.SSLContext:
@@ -246,9 +250,9 @@ class Transport:
             manager.clear()
 
 
-def _pool_classes(*, stall: float, guarded: bool) -> dict[str, Any]:
+def _pool_classes(*, stall: float, guarded: bool, opened: Callable[[Any], None]) -> dict[str, Any]:
     """urllib3's pools over connections of ours."""
-    extra = {"stall": stall, "guarded": guarded}
+    extra = {"stall": stall, "guarded": guarded, "opened": staticmethod(opened)}
     plain = urllib3.connectionpool.HTTPConnectionPool
     secure = urllib3.connectionpool.HTTPSConnectionPool
     pools: Iterable[tuple[str, Any]] = (("http", plain), ("https", secure))

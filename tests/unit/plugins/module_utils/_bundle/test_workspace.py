@@ -99,7 +99,7 @@ class Run:
                 work.accept(place)
                 continue
             if resumed and record is not None:
-                self.workspace.salvage(record, place.start)
+                self.workspace.salvage(record, place.start, check=lambda: None)
                 resumed = {}
             found = self.workspace.donors.read(place.key)
             if found is None:
@@ -285,7 +285,7 @@ def half(path: Path, content: Content, *, stop: int, torn: bool = False) -> None
         if resumed.get(place.offset) == (place.key, place.size):
             continue
         if resumed and record is not None:
-            run.workspace.salvage(record, place.start)
+            run.workspace.salvage(record, place.start, check=lambda: None)
             resumed = {}
         work.write(place.start, memoryview(header(place.name, place.size) + data))
         if number < stop or not torn:

@@ -78,28 +78,26 @@ def test_layouts_of_modules_do_not_depend_on_the_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "place", "archive"),
+    ("layout", "place"),
     [
-        ("", Place("platform", ""), "platform.tar"),
-        ("install", Place("platform", "install"), "platform.tar"),
-        ("install-standalone", Place("platform", "install-standalone"), "platform.tar"),
-        ("release-channel", Place("platform", "release-channel"), "platform.tar"),
-        ("security/trivy-db", Place("security", "trivy-db"), "security.tar"),
-        ("installer", Place("installer", "installer"), "installer.tar"),
-        ("modules/console", Place("module", "console"), "module-console.tar"),
-        ("modules/console/release", Place("module", "console", "release"), "module-console.tar"),
-        ("modules/console/extra/db", Place("module", "console", "extra/db"), "module-console.tar"),
-        ("packages/p/version", Place("package", "p", "version"), None),
-        ("deckhouse-cli/plugins/mgr", Place("plugin", "mgr"), None),
-        ("deckhouse-cli", Place("other", "deckhouse-cli"), None),
-        ("modules", Place("other", "modules"), None),
-        ("security", Place("other", "security"), None),
+        ("", Place("platform", "")),
+        ("install", Place("platform", "install")),
+        ("install-standalone", Place("platform", "install-standalone")),
+        ("release-channel", Place("platform", "release-channel")),
+        ("security/trivy-db", Place("security", "trivy-db")),
+        ("installer", Place("installer", "installer")),
+        ("modules/console", Place("module", "console")),
+        ("modules/console/release", Place("module", "console", "release")),
+        ("modules/console/extra/db", Place("module", "console", "extra/db")),
+        ("packages/p/version", Place("package", "p", "version")),
+        ("deckhouse-cli/plugins/mgr", Place("plugin", "mgr")),
+        ("deckhouse-cli", Place("other", "deckhouse-cli")),
+        ("modules", Place("other", "modules")),
+        ("security", Place("other", "security")),
     ],
 )
-def test_every_layout_has_its_place(layout: str, place: Place, archive: str | None) -> None:
+def test_every_layout_has_its_place(layout: str, place: Place) -> None:
     assert tree.place_of(layout) == place
-    if archive is not None:
-        assert tree.archive_of(layout) == archive
 
 
 @pytest.mark.parametrize(
@@ -113,6 +111,8 @@ def test_every_layout_has_its_place(layout: str, place: Place, archive: str | No
         ("module-console.tar", "", "modules/console"),
         ("module-console.tar", "release", "modules/console/release"),
         ("module-console.tar", "extra/db", "modules/console/extra/db"),
+        ("security.tar", "modules/console", "modules/console"),
+        ("module-a.tar", "modules/a-b", "modules/a-b"),
         ("other.tar", "deckhouse-cli", "deckhouse-cli"),
     ],
 )

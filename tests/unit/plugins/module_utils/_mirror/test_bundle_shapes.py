@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.errors import BundleDamaged
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 from ansible_collections.dkp.airgap.tests.kit.bundles import TINY, Shape, archives_of, write_archive, write_bundle
 from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
@@ -59,6 +60,14 @@ def test_old_modules_lie_at_the_root_of_their_archive(registry: FaultyRegistry, 
     push_bundle(registry.host, tmp_path, state=None)
     assert_holds(registry, "module-console.tar")
     assert tags(registry, "") == {} and set(tags(registry, "modules")) == {"console"}
+
+
+def test_a_layout_in_two_shapes_is_refused(registry: FaultyRegistry, tmp_path: Path) -> None:
+    layouts = ARCHIVES["module-console.tar"]
+    write_archive(tmp_path / "module-console.tar", {**layouts, "release": layouts["modules/console/release"]})
+    with pytest.raises(BundleDamaged, match="module-console.tar: holds the layout modules/console/release twice"):
+        push_bundle(registry.host, tmp_path, state=None)
+    assert registry.count() == 0
 
 
 @pytest.mark.parametrize("shape", [Shape(prefix="./"), Shape(chunk=5000), Shape(prefix="./", chunk=100_000)])

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.inspection impo
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.memory import HostMemory
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.proofs import is_proven
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput, Stopped
+from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping import Stopping
 from ansible_collections.dkp.airgap.tests.kit.bundles import TINY, Shape, write_archive, write_bundle
 from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
 from ansible_collections.dkp.airgap.tests.kit.pulling import pull_bundle
@@ -32,7 +32,7 @@ def tree() -> Tree:
 
 
 def look(source: Path, verify: str = "digest", state: Path | None = None) -> Inspection:
-    return inspect(source, HostMemory(state), threading.Event(), verify=verify)
+    return inspect(source, HostMemory(state), Stopping(), verify=verify)
 
 
 def subjects(found: Inspection) -> set[str]:
@@ -58,6 +58,19 @@ def test_archives_tell_what_delivery_json_tells(tree: Tree, tmp_path: Path, sele
     assert described.ok and read.ok
     assert read.content == described.content
     assert sorted(map(str, read.images)) == sorted(map(str, described.images))
+
+
+def test_an_index_counts_with_all_its_images(tmp_path: Path) -> None:
+    shape = replace(SHAPE, installer_index=True)
+    tree = build(shape)
+    with FaultyRegistry(tree) as registry:
+        pull_bundle(f"{registry.host}/{shape.edition_root}", tmp_path, platform_versions="=v1.70.0", modules=[])
+    index = tree.repositories[f"{shape.root}/installer"].tags["latest"]
+    layers = sum(blob.size for child in index.children for blob in child.blobs)
+    described = next(image for image in look(tmp_path).images if image.repository == "installer")
+    assert described.bytes > layers
+    (tmp_path / "delivery.json").unlink()
+    assert described in look(tmp_path).images
 
 
 SHAPES = [Shape(), Shape(prefix="./"), Shape(chunk=200_000), Shape(null_when_empty=False)]
@@ -161,7 +174,7 @@ def test_reading_everything_is_remembered_and_damage_forgets(tree: Tree, tmp_pat
 
 def test_reading_stops_when_it_is_told_to(tree: Tree, tmp_path: Path) -> None:
     write_bundle(tree, tmp_path)
-    stopping = threading.Event()
+    stopping = Stopping()
     stopping.set()
     with pytest.raises(Stopped):
         inspect(tmp_path, HostMemory(None), stopping, verify="digest")

@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.memory import H
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.unfinished import UnfinishedPushes
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError, Stopped
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.reference import parse_address
+from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping import Stopping
 from ansible_collections.dkp.airgap.tests.kit import pushing
 from ansible_collections.dkp.airgap.tests.kit.behaviour import Behaviour
 from ansible_collections.dkp.airgap.tests.kit.bundles import TINY, archives_of, write_bundle
@@ -154,7 +154,7 @@ def test_the_mark_of_one_bundle_survives_the_push_of_another(tmp_path: Path) -> 
 class Stop(Action):
     """Ask the run to stop while a request is answered, as a signal does."""
 
-    def __init__(self, stopping: threading.Event) -> None:
+    def __init__(self, stopping: Stopping) -> None:
         self._stopping = stopping
 
     def on_answer(self, answer):  # type: ignore[no-untyped-def]
@@ -168,7 +168,7 @@ class Stop(Action):
 def test_a_push_that_is_stopped_ends_soon_and_can_be_repeated(
     registry: FaultyRegistry, bundle: Path, tree: Tree, tmp_path: Path, method: str, path: str, skip: int
 ) -> None:
-    stopping = threading.Event()
+    stopping = Stopping()
     registry.fail(Stop(stopping), method=method, path=path, skip=skip)
     with pytest.raises(Stopped):
         push_bundle(registry.host, bundle, state=tmp_path / "state", stopping=stopping)
@@ -178,7 +178,7 @@ def test_a_push_that_is_stopped_ends_soon_and_can_be_repeated(
 
 
 def test_a_bundle_is_not_read_on_when_the_run_is_stopped(registry: FaultyRegistry, bundle: Path) -> None:
-    stopping = threading.Event()
+    stopping = Stopping()
     stopping.set()
     with pytest.raises(Stopped):
         push_bundle(registry.host, bundle, state=None, stopping=stopping)

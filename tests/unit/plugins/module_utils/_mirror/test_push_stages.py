@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.stages import Lane, Stages
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError, Stopped
+from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping import Stopping
 
 
 @dataclass
@@ -26,8 +27,8 @@ class Host:
     parallel: int = 8
 
 
-def run(lanes: list[Lane], host: Host | None = None, stopping: threading.Event | None = None) -> dict[str, AirgapError]:
-    return Stages(host or Host(), stopping or threading.Event()).run(lanes)  # type: ignore[arg-type]
+def run(lanes: list[Lane], host: Host | None = None, stopping: Stopping | None = None) -> dict[str, AirgapError]:
+    return Stages(host or Host(), stopping or Stopping()).run(lanes)  # type: ignore[arg-type]
 
 
 def lane(name: str, *stages: list[Callable[[], None]]) -> Lane:
@@ -88,7 +89,7 @@ def test_a_defect_ends_everything_and_is_told(error: BaseException) -> None:
 
 
 def test_stopping_is_told_as_such() -> None:
-    stopping = threading.Event()
+    stopping = Stopping()
     lanes = [lane("a", [stopping.set], [failing(AssertionError("later stages are not begun"))])]
     with pytest.raises(Stopped, match="run it again"):
         run(lanes, stopping=stopping)
@@ -96,7 +97,7 @@ def test_stopping_is_told_as_such() -> None:
 
 def test_a_signal_does_not_wait_for_the_rest() -> None:
     done: list[int] = []
-    stopping = threading.Event()
+    stopping = Stopping()
     lanes = [lane("a", *([lambda: done.append(1) or time.sleep(0.02)] for _unused in range(500)))]
 
     def interrupt(*_arguments: object) -> None:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._oci.reference import p
 from ansible_collections.dkp.airgap.plugins.module_utils._registry import backoff, patience
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.client import Registry
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.options import RegistryOptions
+from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping import Stopping
 
 Connect = Callable[..., Registry]
 
@@ -40,7 +40,7 @@ def connect() -> Iterator[Connect]:
     """Make clients for ``host`` with options of the contract; plain HTTP unless told otherwise."""
     opened: list[Registry] = []
 
-    def connect(host: str, *, stopping: threading.Event | None = None, **options: Any) -> Registry:
+    def connect(host: str, *, stopping: Stopping | None = None, **options: Any) -> Registry:
         settings = {"scheme": "http", "timeout": 5, **options}
         opened.append(Registry(RegistryOptions(parse_address(f"{host}/dkp/ee"), **settings), stopping=stopping))
         return opened[-1]

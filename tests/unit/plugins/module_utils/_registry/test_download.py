@@ -21,6 +21,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._registry.errors import
     StorageRefused,
     TransportFailure,
 )
+from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping import Stopping
 from ansible_collections.dkp.airgap.tests.kit.behaviour import Behaviour
 from ansible_collections.dkp.airgap.tests.kit.faults import (
     Action,
@@ -239,13 +240,16 @@ def test_a_storage_that_cannot_be_reached_is_named(connect: Connect, server: Fau
     assert "hidden" not in str(raised.value)
 
 
-def test_a_run_that_is_stopped_stops_in_the_middle_of_a_blob(connect: Connect, server: FaultyRegistry) -> None:
-    server.fail(Slow(100_000), path="/blobs/")
-    stopping = threading.Event()
+@pytest.mark.parametrize("fault", [Slow(100_000), Stall(after=50_000)], ids=["slow", "silent"])
+def test_a_run_that_is_stopped_stops_in_the_middle_of_a_blob(
+    connect: Connect, server: FaultyRegistry, fault: Action
+) -> None:
+    server.fail(fault, path="/blobs/")
+    stopping = Stopping()
     threading.Timer(0.3, stopping.set).start()
     started = time.monotonic()
     with pytest.raises(Stopped):
-        read(connect(server.host, stopping=stopping), piece=10_000)
+        read(connect(server.host, stopping=stopping, timeout=60), piece=10_000)
     assert time.monotonic() - started < 2
 
 

@@ -26,7 +26,16 @@ from ansible_collections.dkp.airgap.plugins.module_utils._registry.errors import
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.parallel import Permits
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping import Stopping
 from ansible_collections.dkp.airgap.tests.kit.behaviour import Behaviour
-from ansible_collections.dkp.airgap.tests.kit.faults import Action, Headers, Redirect, Reset, Stall, Status, Truncate
+from ansible_collections.dkp.airgap.tests.kit.faults import (
+    Action,
+    Headers,
+    Redirect,
+    Reset,
+    Silence,
+    Stall,
+    Status,
+    Truncate,
+)
 from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
 from ansible_collections.dkp.airgap.tests.kit.store import Store, StoredManifest
 
@@ -121,11 +130,13 @@ def test_retry_after_is_kept_by_all_requests_to_the_host(
     assert starts[1] - starts[0] > 0.9, "the second request waited for the first one's pause"
 
 
-@pytest.mark.parametrize("how", ["pause", "stall"])
-def test_a_wait_ends_when_the_run_is_stopped(connect: Connect, server: FaultyRegistry, how: str) -> None:
-    server.fail(Status(429, retry_after=60), times=None)
-    stopping = threading.Event()
-    registry = connect(server.host, stopping=stopping)
+@pytest.mark.parametrize(
+    "fault", [Status(429, retry_after=60), Silence(), Stall(after=5)], ids=["pause", "silence", "stall"]
+)
+def test_a_wait_ends_when_the_run_is_stopped(connect: Connect, server: FaultyRegistry, fault: Action) -> None:
+    server.fail(fault, times=None)
+    stopping = Stopping()
+    registry = connect(server.host, stopping=stopping, timeout=60)
     threading.Timer(0.2, stopping.set).start()
     started = time.monotonic()
     with pytest.raises(Stopped, match="can be repeated"):
@@ -170,15 +181,15 @@ def test_a_date_is_measured_by_the_clock_of_the_server(connect: Connect, server:
 
 def test_pauses_grow_and_are_jittered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.5)
-    shortest = Backoff(Stopping(None), chance=lambda: 0.0)
-    longest = Backoff(Stopping(None), chance=lambda: 1.0)
+    shortest = Backoff(Stopping(), chance=lambda: 0.0)
+    longest = Backoff(Stopping(), chance=lambda: 1.0)
     assert [shortest.failed("h", tries=tries) for tries in (1, 2, 3, 10)] == [0.25, 0.5, 1.0, 15.0]
     assert [longest.failed("h", tries=tries) for tries in (1, 2, 3, 10)] == [0.5, 1.0, 2.0, 30.0]
     assert 60 <= longest.failed("h", tries=1, asked=60.0) <= 63
 
 
 def test_hosts_are_paused_apart() -> None:
-    pauses = Backoff(Stopping(None))
+    pauses = Backoff(Stopping())
     pauses.failed("slow", tries=1, asked=60.0)
     started = time.monotonic()
     pauses.wait("other")
@@ -223,7 +234,7 @@ class Clock:
 
 def permits(*, most: int = 32, latency: float | None = None) -> tuple[Permits, Clock]:
     clock = Clock()
-    made = Permits(most, Stopping(None), clock=clock)
+    made = Permits(most, Stopping(), clock=clock)
     if latency is not None:
         made.note_latency(latency)
     return made, clock
@@ -295,8 +306,8 @@ def test_what_is_needed_to_plan_goes_first() -> None:
 
 
 def test_waiting_for_a_permit_can_be_stopped() -> None:
-    event = threading.Event()
-    made = Permits(1, Stopping(event))
+    event = Stopping()
+    made = Permits(1, event)
     made.acquire(first=False)
     event.set()
     with pytest.raises(Stopped):
@@ -354,11 +365,11 @@ def test_a_rate_is_kept_over_time() -> None:
             slept.append(seconds)
 
     clock = Clock()
-    bandwidth = Bandwidth(1000, Sleeper(None), clock=clock)
+    bandwidth = Bandwidth(1000, Sleeper(), clock=clock)
     for _unused in range(3):
         bandwidth.take(500)
     assert slept == [0.5, 1.0, 1.5]
     clock.now += 100
     bandwidth.take(500)
     assert slept[-1] == pytest.approx(0.4), "an idle line earns no more than a tenth of a second"
-    assert Bandwidth(None, Sleeper(None)).piece == 1 << 20
+    assert Bandwidth(None, Sleeper()).piece == 1 << 20

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._oci import manifest as manifests
+from ansible_collections.dkp.airgap.plugins.module_utils._oci.digest import digest_of
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidContent, Stopped
 from ansible_collections.dkp.airgap.plugins.module_utils._registry import upload
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.client import Registry
@@ -21,11 +22,13 @@ from ansible_collections.dkp.airgap.plugins.module_utils._registry.errors import
     AccessDenied,
     BlobUnknown,
     DigestMismatch,
+    NotFound,
     ReadOnly,
     RegistryError,
     TransportFailure,
     Unavailable,
 )
+from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping import Stopping
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.upload_body import BytesBody
 from ansible_collections.dkp.airgap.tests.kit import behaviour as quirks
 from ansible_collections.dkp.airgap.tests.kit.behaviour import Basic, Behaviour
@@ -36,6 +39,7 @@ from ansible_collections.dkp.airgap.tests.kit.faults import (
     Redirect,
     Reset,
     ResetWhileReading,
+    Silence,
     Stall,
     Status,
     StatusAfter,
@@ -179,6 +183,17 @@ def test_a_lost_session_is_begun_anew(connect: Connect, server: FaultyRegistry, 
     server.fail(action, method="PUT", path=SESSION, times=times)
     send(connect(server.host))
     assert stored(server)
+
+
+def test_an_empty_registry_behind_a_long_line_gets_many_uploads_at_once(connect: Connect) -> None:
+    with FaultyRegistry(behaviour=Behaviour(latency=0.03)) as server:
+        registry = connect(server.host)
+        with pytest.raises(NotFound):
+            registry.tags(REPOSITORY)
+        for number in range(10):
+            data = f"blob {number}".encode()
+            registry.upload_blob(REPOSITORY, digest_of(data), BytesBody(data))
+        assert registry.parallel > 8
 
 
 @pytest.mark.parametrize("action", LOST, ids=lambda action: repr(action)[:40])
@@ -332,18 +347,29 @@ def test_a_registry_that_stays_read_only_ends_the_run_resumably(connect: Connect
 
 def test_waiting_for_a_read_only_registry_can_be_stopped(connect: Connect, server: FaultyRegistry) -> None:
     server.fail(Status(405, "UNSUPPORTED"), method="POST", times=None)
-    stopping = threading.Event()
+    stopping = Stopping()
     threading.Timer(0.3, stopping.set).start()
     with pytest.raises(Stopped):
         send(connect(server.host, stopping=stopping))
 
 
 def test_a_stop_in_the_middle_of_a_body_is_quick(connect: Connect, server: FaultyRegistry) -> None:
-    stopping = threading.Event()
+    stopping = Stopping()
     threading.Timer(0.3, stopping.set).start()
     started = time.monotonic()
     with pytest.raises(Stopped):
         send(connect(server.host, stopping=stopping, bandwidth_limit=200_000))
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_stop_does_not_wait_for_a_silent_registry(connect: Connect, server: FaultyRegistry, method: str) -> None:
+    server.fail(Silence(), method=method, times=None)
+    stopping = Stopping()
+    threading.Timer(0.3, stopping.set).start()
+    started = time.monotonic()
+    with pytest.raises(Stopped):
+        send(connect(server.host, stopping=stopping, timeout=60))
     assert time.monotonic() - started < 3
 
 
