@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from .._oci import digest as digests
@@ -39,6 +39,11 @@ class TaggedImage:
     def digest(self) -> str:
         return digests.from_key(self.key)
 
+    @property
+    def is_known_by_digest(self) -> bool:
+        """Whether the short tag is but the digest's hex digits."""
+        return self.short_tag == self.key.hex()
+
 
 def blob_name(layout: str, key: bytes) -> str:
     """The tar entry of a blob."""
@@ -50,26 +55,22 @@ def in_layout(layout: str, name: str) -> str:
     return f"{layout}/{name}" if layout else name
 
 
-def render_index(images: Iterable[TaggedImage], source_repository: str) -> Iterator[bytes]:
+def render_index(images: Collection[TaggedImage], source_repository: str) -> Iterator[bytes]:
     """`index.json` piece by piece, sorted by ref.name, as d8 prints it; short tags must be unique.
 
     `source_repository` is the full repository the images come from (``host/path``), used for ref.name only.
     """
     head = f'{{\n  "schemaVersion": 2,\n  "mediaType": "{_INDEX_TYPE}",\n  "manifests": '
-    rows = sorted((_reference_name(source_repository, image), image) for image in images) if images else []
-    if not rows:
+    if not images:
         yield f"{head}null\n}}".encode()
         return
+    # ":" comes before "@"; the names themselves are not held, there are tens of thousands
+    in_order = sorted(images, key=lambda image: (image.is_known_by_digest, image.short_tag))
     yield f"{head}[\n".encode()
-    for position, (name, image) in enumerate(rows):
-        yield (",\n" if position else "").encode() + _render_descriptor(name, image)
+    for position, image in enumerate(in_order):
+        name = f"@{image.digest}" if image.is_known_by_digest else f":{image.short_tag}"
+        yield (",\n" if position else "").encode() + _render_descriptor(source_repository + name, image)
     yield b"\n  ]\n}"
-
-
-def _reference_name(repository: str, image: TaggedImage) -> str:
-    if image.short_tag == image.key.hex():
-        return f"{repository}@{image.digest}"
-    return f"{repository}:{image.short_tag}"
 
 
 def _render_descriptor(name: str, image: TaggedImage) -> bytes:

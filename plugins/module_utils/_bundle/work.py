@@ -204,10 +204,13 @@ class WorkFile:
         """Write markers, indexes and the end of the archive, whose final `size` is known now."""
         for entry in tail:
             self.expect(entry)
-            offset = entry.start
-            for piece in (tar.header(entry.name, entry.size), *entry.pieces()):
-                self.write(offset, memoryview(piece))
-                offset += len(piece)
+            offset, gathered = entry.start, bytearray(tar.header(entry.name, entry.size))
+            for piece in entry.pieces():  # one by one: together they are as large as all else that is held
+                gathered += piece
+                if len(gathered) >= _READ_SIZE:
+                    self.write(offset, memoryview(gathered))
+                    offset, gathered = offset + len(gathered), bytearray()
+            self.write(offset, memoryview(gathered))
             self.pad(entry)
             self.accept(entry)
         self.write(size - len(tar.END), memoryview(tar.END))

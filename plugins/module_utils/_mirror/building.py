@@ -50,7 +50,7 @@ class Builder:
         if self._existing is not None:
             self._expected = tar.members(self._existing.index.space, plan.name)
         self._pending: list[Entry] = []
-        self.image_bytes: dict[tuple[str, str], int] = {}
+        self.image_bytes: dict[str, dict[str, int]] = {}
         """Bytes of each tagged image, by layout and short tag: manifest, config, layers; of an index all its images."""
 
     @property
@@ -77,7 +77,7 @@ class Builder:
             self.plan.tag(
                 layout, TaggedImage(short_tag, key, manifest.size, manifest.media_type, manifest.artifact_type)
             )
-            self.image_bytes[layout, short_tag] = total
+            self.image_bytes.setdefault(layout, {})[short_tag] = total
         return total
 
     def add_layout(self, layout: str, repository: str) -> None:

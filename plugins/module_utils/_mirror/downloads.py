@@ -27,6 +27,7 @@ BUFFER_SIZE = 256 * 1024
 _LONGEST_QUEUE = 2000
 """Jobs that may wait; whoever plans waits when there are more, so that memory does not grow with the bundle."""
 _ATTEMPTS = 2
+_NUMBER_BITS = 32
 _WINDOW = 64 * 1024 * 1024
 _LOOK_UP_SECONDS = 0.2
 """Whoever sets `stopping` from outside wakes nobody up."""
@@ -50,7 +51,7 @@ class Downloads:
         self._stopping = stopping
         self._changed = threading.Condition()
         self._queue: deque[Job] = deque()
-        self._landed: dict[bytes, tuple[WorkFile, int]] = {}
+        self._landed = _Landed()
         self._flying: dict[bytes, list[Job]] = {}
         self._unfinished = 0
         self._closed = False
@@ -75,7 +76,8 @@ class Downloads:
     def landed(self, work: WorkFile, placement: Placement) -> None:
         """The blob lies at `placement` already; other places that want it copy it from there."""
         with self._changed:
-            self._landed.setdefault(placement.key, (work, placement.offset))
+            if self._landed.find(placement.key) is None:
+                self._landed.put(placement.key, work, placement.offset)
 
     def scan(self, job: Job, reader: Callable[[ByteSource], None]) -> None:
         """Let `reader` read the blob as a stream while it comes to its place (or from here, if it lies here already).
@@ -93,7 +95,7 @@ class Downloads:
         with self._changed:
             self._wait_until(lambda: key not in self._flying)
             self.check()
-            here = self._landed.get(key)
+            here = self._landed.find(key)
             if here is None:
                 self._unfinished += 1
                 self._flying[key] = []
@@ -180,7 +182,7 @@ class Downloads:
             if key in self._flying:
                 self._flying[key].append(job)
                 return
-            here = self._landed.get(key)
+            here = self._landed.find(key)
             if here is None:
                 self._flying[key] = []
         if here is None:
@@ -197,7 +199,7 @@ class Downloads:
             self._download(job, buffer, reader)
         key = job.placement.key
         with self._changed:
-            self._landed[key] = (job.work, job.placement.offset)
+            self._landed.put(key, job.work, job.placement.offset)
             waiting = self._flying.pop(key)
             self._changed.notify_all()
         for other in waiting:
@@ -241,6 +243,26 @@ class Downloads:
         job.work.complete(placement)
         with self._changed:
             self.blobs += 1
+
+
+class _Landed:
+    """Where every blob lies that this run has brought, as one integer each: there may be a hundred thousand."""
+
+    def __init__(self) -> None:
+        self._places: dict[bytes, int] = {}
+        self._works: dict[int, WorkFile] = {}
+
+    def put(self, key: bytes, work: WorkFile, offset: int) -> None:
+        number = work.space.record.number
+        self._works[number] = work
+        self._places[key] = offset << _NUMBER_BITS | number
+
+    def find(self, key: bytes) -> tuple[WorkFile, int] | None:
+        """The work file and the offset of the content in it."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        return self._works[place & ((1 << _NUMBER_BITS) - 1)], place >> _NUMBER_BITS
 
 
 def _write(job: Job, readinto: Callable[[memoryview], int], buffer: memoryview) -> None:

@@ -42,7 +42,6 @@ class ArchivePlanner:
         self._reader = reader
         self._downloads = downloads
         self._vex = vex
-        self._digests: dict[tuple[str, str], str] = {}
 
     def run(self) -> None:
         """Place everything; afterwards the archive's size is final. Raises what reading and writing raise."""
@@ -57,9 +56,8 @@ class ArchivePlanner:
 
     def _add(self, layout: str, tag: str, manifest: Manifest, *, withhold: bool = False) -> None:
         self.builder.add(layout, tag, manifest, withhold=withhold)
-        self._digests[layout, tag] = sys.intern(manifest.digest)
         if manifest.is_index:
-            self.builder.image_bytes[layout, tag] += self._add_children(layout, manifest, _DEEPEST_INDEX)
+            self.builder.image_bytes[layout][tag] += self._add_children(layout, manifest, _DEEPEST_INDEX)
 
     def _add_children(self, layout: str, index: Manifest, depth: int) -> int:
         """Everything an index names goes with it, or its digest would not hold in the target. Returns its bytes."""
@@ -175,11 +173,10 @@ class ArchivePlanner:
 
     def _candidates(self, layout: str) -> list[str]:
         tags = set()
-        for (path, tag), digest in self._digests.items():
-            if path == layout:
-                tags.add(tree.attestation_of_digest(digest))
-                if tag != digests.hex_of(digest):
-                    tags.add(tree.attestation_of_tag(tag))
+        for image in self.builder.plan.layouts[layout].images.values():
+            tags.add(tree.attestation_of_digest(image.digest))
+            if not image.is_known_by_digest:
+                tags.add(tree.attestation_of_tag(image.short_tag))
         return sorted(tags)
 
     def _tags_of(self, layout: str) -> set[str] | None:

@@ -242,5 +242,5 @@ def _images(planners: list[ArchivePlanner]) -> Iterator[DeliveredImage]:
     for planner in planners:
         for path, layout in planner.builder.plan.layouts.items():
             for tag, image in sorted(layout.images.items()):
-                size = planner.builder.image_bytes[path, tag]
+                size = planner.builder.image_bytes[path][tag]
                 yield DeliveredImage(path, tag, digests.from_key(image.key), size)
