@@ -53,10 +53,10 @@ def main() -> int:
 def _measure(names: list[str], directory: Path) -> tuple[list[Row], list[str]]:
     started = time.monotonic()
     place = Place(directory, version=int(os.environ.get("REGISTRY") or 3))
-    bench = Bench(place, _say)
     _say("Warming memory")
     place.warm()
-    heading = _heading(place.version)
+    bench = Bench(place, _say, hash_rate())
+    heading = _heading(place.version, bench.hash_rate)
     measured, failures = [], []
     for name in names:
         _say(f"{name} ({time.monotonic() - started:.0f} s since the start)")
@@ -72,10 +72,10 @@ def _measure(names: list[str], directory: Path) -> tuple[list[Row], list[str]]:
     return measured, failures
 
 
-def _heading(version: int) -> str:
+def _heading(version: int, rate: float) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return (
-        f"{os.cpu_count()} processors, {memory:.0f} GiB, sha256 at {hash_rate() / 1e6:.0f} MB/s each; Python "
+        f"{os.cpu_count()} processors, {memory:.0f} GiB, sha256 at {rate / 1e6:.0f} MB/s each; Python "
         f"{platform.python_version()}, Distribution {version}; load before the start {os.getloadavg()[0]:.1f}"
     )
 

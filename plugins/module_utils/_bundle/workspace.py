@@ -14,31 +14,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from .._oci.errors import InvalidInput
 from .blobmap import BlobMap
-from .delivery import ArchiveSummary, Delivery, Part, parse
+from .delivery import ArchiveSummary, Part
 from .directory import DELIVERY_NAME, JOURNAL_NAME, LOCK_NAME
-from .donors import Donors
-from .errors import BundleBusy, BundleDamaged, BundleError
-from .index import ArchiveIndex, scan
-from .interrupted import DRAFT_NAME, PREVIOUS, is_previous, is_work_file, open_interrupted
-from .journal import Journal, Journaled, SpaceRecord, load, set_final
+from .errors import BundleBusy, BundleError
+from .interrupted import DRAFT_NAME, PREVIOUS, is_previous, is_work_file
+from .journal import Journal, Journaled, SpaceRecord, set_final
 from .lock import DirectoryLock
-from .parts import PartSpace, parse_part_name
+from .present import ExistingArchive, Present, names_in, snapshot
 from .work import WorkFile, WorkSpace
-
-_HARMLESS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
-
-
-@dataclass
-class ExistingArchive:
-    """A finished archive of the bundle that lies here: its index, and what its delivery.json says of it."""
-
-    summary: ArchiveSummary
-    index: ArchiveIndex
 
 
 class Workspace:
@@ -48,119 +34,29 @@ class Workspace:
         """Look at what is there. Raises InvalidInput when `path` is a file, or holds something that is not ours and
         `force` is off. `ignored` are file names that the caller put there."""
         self.path = path
-        self.donors = Donors()
-        self.existing: dict[str, ExistingArchive] = {}
-        self.delivery: Delivery | None = None
-        self.damaged: list[str] = []
-        """Archives of the previous bundle that cannot be used, each with what is wrong."""
-        self._journaled = Journaled()
+        self._present = Present(path, force=force, ignored=ignored)
+        self.donors = self._present.donors
+        self.existing = self._present.existing
         self._journal: Journal | None = None
         self._lock: DirectoryLock | None = None
         self._changing = threading.RLock()
         """Archives are planned in parallel; what they change together is this object."""
-        self._suffix = ""
-        self._listed: tuple[str, ...] = ()
-        self._foreign: set[str] = set()
-        self._interrupted: dict[int, WorkSpace] = {}
-        """Work files that an interrupted run left, by number."""
         self._work: list[WorkFile] = []
         self._made = False
-        self._seen = self._snapshot()
-        if path.exists() and not path.is_dir():
-            raise InvalidInput(f"dest: {path} is a file; name a directory")
-        if path.is_dir():
-            self._look(force, frozenset(ignored))
-
-    def _look(self, force: bool, ignored: frozenset[str]) -> None:
-        names = self._names()
-        self._read_delivery(names)
-        self._listed = tuple(
-            part.name for archive in (self.delivery.archives if self.delivery else ()) for part in archive.parts
-        )
-        ours = {DELIVERY_NAME, DELIVERY_NAME + PREVIOUS, DRAFT_NAME, JOURNAL_NAME, LOCK_NAME, *self._listed}
-        ours |= {name + PREVIOUS for name in self._listed} | {name for name in names if is_previous(name, names)}
-        if not self._has_delivery:  # beside a finished bundle a journal is only what a late kill left
-            self._journaled = load(self.path / JOURNAL_NAME)
-        archives = {record.archive for record in self._journaled.spaces.values()}
-        ours |= {name for name in names if (parse_part_name(name) or ("",))[0] in archives}
-        foreign = sorted(
-            name
-            for name in names - ours - ignored - _HARMLESS
-            if not is_work_file(name) and not name.startswith(".Trash")
-        )
-        self._foreign = {*foreign, *ignored}
-        if foreign and not force:
-            raise InvalidInput(
-                f"dest: {self.path} holds {foreign[0]!r}{f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''}, "
-                "which no pull of this collection made; name an empty directory, or set force: true to leave it there"
-            )
-        for archive in self.delivery.archives if self.delivery else ():
-            self._open_existing(archive)
-        self._open_work_files()
-
-    def _read_delivery(self, names: set[str]) -> None:
-        for name, suffix in ((DELIVERY_NAME, ""), (DELIVERY_NAME + PREVIOUS, PREVIOUS)):
-            if name in names:
-                try:
-                    self.delivery, self._suffix = parse((self.path / name).read_bytes(), name), suffix
-                except BundleDamaged as error:
-                    self.damaged.append(str(error))
-                else:
-                    return
-
-    def _open_existing(self, archive: ArchiveSummary) -> None:
-        paths = [self._part(part.name) for part in archive.parts]
-        try:
-            for path, part in zip(paths, archive.parts):
-                size = path.stat().st_size if path.exists() else -1
-                if size != part.bytes:
-                    problem = "is missing" if size < 0 else f"has {size} bytes, delivery.json says {part.bytes}"
-                    raise BundleDamaged(archive.name, f"{part.name} {problem}")
-            space = PartSpace(paths)
-            try:
-                index = scan(archive.name, space)
-            except BundleDamaged:
-                space.close()
-                raise
-        except BundleDamaged as error:
-            self.damaged.append(str(error))
-            return
-        self.existing[archive.name] = ExistingArchive(archive, index)
-        for layout in index.layouts.values():
-            self.donors.add(index.space, layout.blobs)
-
-    def _part(self, name: str) -> Path:
-        """Where a finished part lies: an interrupted run may or may not have renamed it yet."""
-        path = self.path / name
-        previous = self.path / (name + PREVIOUS)
-        return previous if previous.exists() and (self._suffix or not path.exists()) else path
-
-    def _open_work_files(self) -> None:
-        for record in self._journaled.spaces.values():
-            space, blobs = open_interrupted(self.path, record)
-            self._interrupted[record.number] = space
-            self.donors.add(space, blobs)
-
-    def _names(self) -> set[str]:
-        return {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
-
-    @property
-    def _has_delivery(self) -> bool:
-        """Whether a `delivery.json` lies here under its own name."""
-        return self.delivery is not None and not self._suffix
+        self._begun = False
 
     @property
     def is_finished(self) -> bool:
         """Whether the directory holds a finished bundle of ours, undamaged as far as sizes and structure tell."""
-        return self._has_delivery and not self.damaged
+        return self._present.has_delivery and not self._present.damaged and not self._begun
 
     @property
     def _leftovers(self) -> list[Path]:
         """Files of earlier runs that no finished bundle needs."""
-        names = self._names()
+        names = names_in(self.path)
         drafts = (DRAFT_NAME, DELIVERY_NAME + PREVIOUS)
         stale = [name for name in names if is_work_file(name) or name in drafts or is_previous(name, names)]
-        stale = [name for name in stale if name not in self._foreign]
+        stale = [name for name in stale if name not in self._present.foreign]
         journal = [JOURNAL_NAME] if JOURNAL_NAME in names else []  # last: it tells whose the others are
         return [self.path / name for name in sorted(stale) + journal]
 
@@ -176,7 +72,7 @@ class Workspace:
                 f"dest: cannot work in {self.path} ({error.strerror}); check the path and its permissions"
             ) from error
         self._lock = lock
-        if self._snapshot() != self._seen:
+        if snapshot(self.path) != self._present.seen:
             raise BundleBusy(f"{self.path}: another run changed this directory in the meantime; run this one again")
 
     def begin(self) -> Journal:
@@ -185,24 +81,23 @@ class Workspace:
             return self._journal or self._begin()
 
     def _begin(self) -> Journal:
-        if self._has_delivery:
+        if self._present.has_delivery:
             self._sweep()  # what a late kill left beside it would be taken for what this run makes
-        journal = Journal(self.path / JOURNAL_NAME, records=self._journaled.records)
+        journal = Journal(self.path / JOURNAL_NAME, records=self._present.journaled.records)
         sync_directory(self.path)
-        if self._has_delivery:
+        if self._present.has_delivery:
             os.replace(self.path / DELIVERY_NAME, self.path / (DELIVERY_NAME + PREVIOUS))
-            self._suffix = PREVIOUS
         else:
             (self.path / DELIVERY_NAME).unlink(missing_ok=True)  # a damaged one
-        for space in self._interrupted.values():
+        for space in self._present.interrupted.values():
             space.reopen()
             space.sync()  # what was hashed again may still be in memory only; the next barrier vouches for it
-        for archive in self.delivery.archives if self.delivery else ():
+        for archive in self._present.archives:
             existing = self.existing.get(archive.name)
             for number, part in enumerate(archive.parts):
                 self._set_aside(part, number, existing)
         sync_directory(self.path)
-        self._journal = journal
+        self._journal, self._begun = journal, True
         return journal
 
     def _set_aside(self, part: Part, number: int, existing: ExistingArchive | None) -> None:
@@ -216,17 +111,17 @@ class Workspace:
 
     def forget_interrupted(self) -> None:
         """Throw away what an interrupted run left, for a user who wants to begin anew; call before anything begins."""
-        for space in self._interrupted.values():
+        for space in self._present.interrupted.values():
             self.donors.drop(space)
-        self._interrupted.clear()
-        if self._has_delivery:
+        self._present.interrupted.clear()
+        if self._present.has_delivery:
             return
-        for record in self._journaled.spaces.values():
+        for record in self._present.journaled.spaces.values():
             WorkSpace(self.path, record).reopen()
-        self._journaled = Journaled()
-        if JOURNAL_NAME in self._names():
+        self._present.journaled = Journaled()
+        if JOURNAL_NAME in names_in(self.path):
             os.truncate(self.path / JOURNAL_NAME, 0)  # it stays: the directory is still unfinished
-        for name in self._names():
+        for name in names_in(self.path):
             if is_work_file(name):
                 (self.path / name).unlink()
 
@@ -239,8 +134,8 @@ class Workspace:
     def resumable(self, archive: str, chunk_size: int) -> SpaceRecord | None:
         """The fullest work file of `archive` that an interrupted run left and that can be continued in place."""
         fitting = [
-            self._journaled.spaces[number]
-            for number, space in self._interrupted.items()
+            self._present.journaled.spaces[number]
+            for number, space in self._present.interrupted.items()
             if space.record.archive == archive
             and space.record.suffix.startswith(".partial")
             and space.record.chunk_size == chunk_size
@@ -251,7 +146,7 @@ class Workspace:
     def work_file(self, archive: str, chunk_size: int, record: SpaceRecord | None = None) -> WorkFile:
         """Open the work file of `record`, or a new one. Raises BundleError where a foreign file would hide it."""
         with self._changing:
-            if chunk_size and archive not in self._listed and (self.path / archive).exists():
+            if chunk_size and archive not in self._present.listed and (self.path / archive).exists():
                 raise BundleError(
                     f"{self.path / archive}: this file is not of this collection and would hide the chunks of the same "
                     "name from every reader; move it away"
@@ -298,9 +193,9 @@ class Workspace:
         self.begin().cut(record.number, start)
 
     def _new_record(self, archive: str, chunk_size: int, kind: str) -> SpaceRecord:
-        number = max([*self._journaled.spaces, *self._taken_numbers()], default=0) + 1
+        number = max([*self._present.journaled.spaces, *self._taken_numbers()], default=0) + 1
         record = SpaceRecord(number, archive, f".{kind}-{number}", chunk_size)
-        self._journaled.spaces[number] = record
+        self._present.journaled.spaces[number] = record
         return record
 
     def finish(self, work: Iterable[WorkFile], kept: Iterable[ArchiveSummary], delivery: Iterable[bytes]) -> None:
@@ -314,7 +209,7 @@ class Workspace:
             for part in reversed(archive.parts):
                 os.replace(self.path / (part.name + PREVIOUS), self.path / part.name)
         for file in work:
-            set_final(self._journaled, file.space.record)
+            set_final(self._present.journaled, file.space.record)
             journal.final(file.space.record.number)
             for number in reversed(range(len(file.space.paths))):
                 os.replace(file.space.paths[number], file.space.final_path(number))
@@ -335,7 +230,7 @@ class Workspace:
             path.unlink()
 
     def _taken_numbers(self) -> list[int]:
-        return [int(name.rpartition("-")[2]) for name in self._names() if is_work_file(name)]
+        return [int(name.rpartition("-")[2]) for name in names_in(self.path) if is_work_file(name)]
 
     def close(self) -> None:
         """Let go of files and lock; what was written stays, resumable."""
@@ -351,13 +246,6 @@ class Workspace:
             self._lock = None
             if self._made and not any(self.path.iterdir()):
                 self.path.rmdir()
-
-    def _snapshot(self) -> list[tuple[str, int, int]]:
-        """Names, sizes and times of what lies here, to notice that somebody else has worked here since."""
-        if not self.path.is_dir():
-            return []
-        entries = [(entry.name, entry.stat()) for entry in self.path.iterdir() if entry.name != LOCK_NAME]
-        return sorted((name, stats.st_size, stats.st_mtime_ns) for name, stats in entries)
 
 
 def sync_directory(path: Path) -> None:

@@ -13,7 +13,8 @@ from .._bundle.delivery import ArchiveSummary
 from .._bundle.layout import TaggedImage
 from .._bundle.parts import part_name, part_sizes
 from .._bundle.plan import ArchivePlan, Placement, TailEntry
-from .._bundle.workspace import ExistingArchive, Workspace
+from .._bundle.present import ExistingArchive
+from .._bundle.workspace import Workspace
 from .._oci import digest as digests
 from .._oci.manifest import Manifest
 from .downloads import Downloads
