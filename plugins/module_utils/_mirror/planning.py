@@ -49,9 +49,10 @@ class ArchivePlanner:
         for image in self.order.images:
             self._add(image.layout, image.tag, image.manifest, withhold=image.manifest.digest in listing)
         self.builder.flush()
-        self._add_lists()
-        if self._vex and self.order.releases:
-            self._add_attestations()
+        if self.order.releases:
+            self._add_lists()
+            if self._vex:
+                self._add_attestations()
         self.builder.close()
 
     def _add(self, layout: str, tag: str, manifest: Manifest, *, withhold: bool = False) -> None:
@@ -78,10 +79,10 @@ class ArchivePlanner:
 
     def _add_lists(self) -> None:
         extras: dict[tuple[str, str], None] = {}
+        wanted: dict[str, str] = {}
         listed = self._reader.gather(self._read_list, self.order.releases)
         self.builder.release_withheld()  # they lie at the start of the archive, where hashing waits for them
         for release, files in zip(self.order.releases, listed):
-            layout = self.order.images[0].layout if self.order.module else tree.ROOT
             where = f"{release.image.repository}:{release.version}"
             if self.order.module:
                 found = components.find_module_digests(files.get(components.MODULE_DIGESTS_FILE, b""))
@@ -97,7 +98,9 @@ class ArchivePlanner:
                 references = sorted((*parts.tags, *parts.digests))
             references = [sys.intern(reference) for reference in references]  # releases share most of them
             self.releases[release.version] = references
-            self._add_components(layout, references, where)
+            for reference in references:
+                wanted.setdefault(reference, where)
+        self._add_components(wanted)
         self._add_extras(extras)
 
     def _read_list(self, release: ReleaseOrder) -> dict[str, bytes]:
@@ -115,11 +118,14 @@ class ArchivePlanner:
         self._downloads.scan(job, read)
         return True
 
-    def _add_components(self, layout: str, references: list[str], where: str) -> None:
+    def _add_components(self, wanted: Mapping[str, str]) -> None:
+        """Place the images of all lists; `wanted` says which release lists them. Together, so that a long line is busy
+        with all of them and not with what one release has that the one before had not."""
+        layout = tree.module_repository(self.order.module) if self.order.module else tree.ROOT
         held = self.builder.plan.layouts[layout]
-        new = [reference for reference in references if not held.holds_manifest(_short_tag(reference))]
+        new = (reference for reference in wanted if not held.holds_manifest(_short_tag(reference)))
         for batch in _batches(new):
-            for reference, manifest in zip(batch, self._manifests(layout, batch, listed_in=where)):
+            for reference, manifest in zip(batch, self._manifests(layout, batch, wanted.__getitem__)):
                 self._add(layout, _short_tag(reference), manifest)
             self.builder.flush()
 
@@ -140,9 +146,13 @@ class ArchivePlanner:
             self._add(layout, tag, manifest)
         self.builder.flush()
 
-    def _manifests(self, layout: str, references: Iterable[str], *, listed_in: str = "an index") -> list[Manifest]:
+    def _manifests(
+        self, layout: str, references: Iterable[str], listed_in: Callable[[str], str] = lambda _reference: "an index"
+    ) -> list[Manifest]:
         repository = self._repository(layout)
-        return self._reader.gather(lambda reference: self._required(repository, reference, listed_in), references)
+        return self._reader.gather(
+            lambda reference: self._required(repository, reference, listed_in(reference)), references
+        )
 
     def _required(self, repository: str, reference: str, listed_in: str) -> Manifest:
         try:
