@@ -131,6 +131,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.catalogue impor
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
+    counted,
     registry_arguments,
     report_arguments,
     run,
@@ -164,7 +165,7 @@ def work(task: Task) -> Result:
             f"The credentials do not cover {', '.join(described['denied'])}; these modules are shown as absent. The "
             "vendor's registry answers so for missing things too"
         )
-    message = f"{len(described['modules']) - len(unknown)} modules"
+    message = counted(len(described["modules"]) - len(unknown), "module")
     if unknown:
         message += f"; the registry does not have {', '.join(unknown)}"
     asked_for_much = query.changelog or texts is not None

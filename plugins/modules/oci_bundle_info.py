@@ -185,7 +185,7 @@ omitted:
 from typing import Any
 
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.inspection import archives_as_dicts, inspect
-from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, report_arguments, run
+from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, counted, report_arguments, run
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
 LONG_LISTS = ("archives", "findings", "content.modules")
@@ -199,12 +199,13 @@ def work(task: Task) -> Result:
     source = source.absolute()
     task.report_file()
     found = inspect(source, task.memory, task.stopping, verify=task.params["verify"])
-    state = "undamaged" if found.ok else f"not usable ({len(found.findings)} findings)"
-    held = f"{sum(archive.images for archive in found.archives)} images under {len(found.images)} tags"
+    state = "undamaged" if found.ok else f"not usable ({counted(len(found.findings), 'finding')})"
+    images = counted(sum(archive.images for archive in found.archives), "image")
+    held = f"{images} under {counted(len(found.images), 'tag')} in {counted(len(found.archives), 'archive')}"
     values: dict[str, Any] = {
         "changed": False,
         "ok": found.ok,
-        "msg": f"{source}: {held} in {len(found.archives)} archives, {state}",
+        "msg": f"{source}: {held}, {state}",
         "archives": archives_as_dicts(found.archives),
         "images": len(found.images),
         "content": found.content,

@@ -273,7 +273,7 @@ msg:
   description: The result in one sentence.
   returned: always
   type: str
-  sample: "/data/bundle holds 264 images in 5 archives; 1220 blobs were fetched"
+  sample: "/data/bundle holds 264 images in 5 archives; fetched 1220 blobs"
 omitted:
   description: Names of what was left out of a result that is too long for Ansible; normally empty.
   returned: success
@@ -293,6 +293,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.request import 
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
+    counted,
     registry_arguments,
     report_arguments,
     run,
@@ -379,13 +380,13 @@ def _selectors(task: Task) -> Selectors:
 def _message(request: PullRequest, result: PullResult) -> str:
     if not result.archives:
         return f"Nothing is selected that the source has; {request.dest} is left alone"
-    images = sum(archive.images for archive in result.archives)
-    held = f"{images} images in {len(result.archives)} archives"
+    images = counted(sum(archive.images for archive in result.archives), "image")
+    held = f"{images} in {counted(len(result.archives), 'archive')}"
     if not result.changed:
         return f"{request.dest} holds {held} already"
     if request.check_mode:
         return f"{request.dest} would hold {held}"
-    return f"{request.dest} holds {held}; {result.blobs_transferred} blobs were fetched"
+    return f"{request.dest} holds {held}; fetched {counted(result.blobs_transferred, 'blob')}"
 
 
 def main() -> None:

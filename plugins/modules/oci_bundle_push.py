@@ -288,6 +288,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.push import Pus
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
+    counted,
     registry_arguments,
     report_arguments,
     run,
@@ -356,7 +357,8 @@ def _message(address: str, result: PushResult, check_mode: bool) -> str:
         return f"{address} has everything already"
     changed = sum(1 for change in result.tags if change.before != change.after)
     verb = "would receive" if check_mode else "received"
-    return f"{address} {verb} {result.uploaded.blobs} blobs ({result.uploaded.bytes} bytes); {changed} tags changed"
+    sent = f"{counted(result.uploaded.blobs, 'blob')} ({counted(result.uploaded.bytes, 'byte')})"
+    return f"{address} {verb} {sent}; {counted(changed, 'tag')} changed"
 
 
 def main() -> None:

@@ -121,6 +121,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.catalogue impor
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
+    counted,
     registry_arguments,
     report_arguments,
     run,
@@ -146,7 +147,7 @@ def work(task: Task) -> Result:
             f"{registry.address} has no release channels; check that images_repo names the root of an edition, "
             "and that the credentials cover it"
         )
-    message = f"{len(existing)} channels, {len(described['versions'])} versions"
+    message = f"{counted(len(existing), 'channel')}, {counted(len(described['versions']), 'version')}"
     asked_for_much = changelog or constraint is not None
     return Result({"changed": False, "msg": message, **described}, () if asked_for_much else LONG_LISTS)
 
