@@ -81,7 +81,9 @@ def _interpreter_folders() -> list[Path]:
     shims = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if Path(entry).name == "shims"]
     pyenv = [Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv"), *(shim.parent for shim in shims)]
     managed = [*(root / "versions" for root in pyenv), Path.home() / ".local/share/uv/python"]
-    versions = [folder for root in managed if root.is_dir() for folder in sorted(root.iterdir(), reverse=True)]
+    # what another user has is not ours to look at; a shell started by su may still name it
+    readable = [root for root in managed if os.access(root, os.R_OK | os.X_OK) and root.is_dir()]
+    versions = [folder for root in readable for folder in sorted(root.iterdir(), reverse=True)]
     return [*map(Path, _path_without_shims()), *(version / "bin" for version in versions)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.dkp.airgap.tests.driver import layers, steps
+from ansible_collections.dkp.airgap.tests.driver import layers, machine, steps
 from ansible_collections.dkp.airgap.tests.driver.steps import Failed, Step, Tally, Unavailable
 
 
@@ -64,3 +64,18 @@ def test_reports_of_pytest_are_counted(tmp_path: Path) -> None:
         "</testsuite></testsuites>"
     )
     assert layers.count_report(report) == Tally(1, 2, ("needs x",))
+
+
+@pytest.mark.parametrize("versions", ["file", "absent", "folder"])
+def test_interpreters_are_looked_for_where_they_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: str
+) -> None:
+    if versions == "file":
+        (tmp_path / "versions").write_text("")
+    elif versions == "folder":
+        (tmp_path / "versions/3.13.0/bin").mkdir(parents=True)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}/shims:/usr/bin")
+    folders = machine._interpreter_folders()
+    assert tmp_path / "shims" not in folders and Path("/usr/bin") in folders
+    assert (tmp_path / "versions/3.13.0/bin" in folders) == (versions == "folder")
