@@ -17,6 +17,7 @@ description:
   - A bundle that is incomplete or damaged is no failure of the task; RV(ok) and RV(findings) tell.
 extends_documentation_fragment:
   - dkp.airgap._report
+  - dkp.airgap._proofs
   - dkp.airgap._attributes
   - dkp.airgap._attributes.info_module
 options:
@@ -42,9 +43,6 @@ options:
       - Whether to return the list of all images.
     type: bool
     default: false
-notes:
-  - The host remembers which archives it has written or read in full, in the directory that E(DKP_AIRGAP_STATE_DIR)
-    names, or else in C(dkp-airgap) below E(XDG_STATE_HOME) (C(~/.local/state)). Losing it costs time and nothing else.
 author:
   - dkp.airgap contributors (!UNKNOWN)
 seealso:

@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - dkp.airgap.registry
   - dkp.airgap._report
+  - dkp.airgap._proofs
   - dkp.airgap._attributes
   - dkp.airgap._attributes.actiongroup_registry
 attributes:
@@ -84,9 +85,6 @@ options:
     type: str
     choices: [proof, always]
     default: proof
-notes:
-  - The host remembers which archives it has written or read in full, in the directory that E(DKP_AIRGAP_STATE_DIR)
-    names, or else in C(dkp-airgap) below E(XDG_STATE_HOME) (C(~/.local/state)). Losing it costs time and nothing else.
 author:
   - dkp.airgap contributors (!UNKNOWN)
 seealso:

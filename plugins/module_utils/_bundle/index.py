@@ -42,8 +42,16 @@ class ArchiveIndex:
 def scan(name: str, space: PartSpace) -> ArchiveIndex:
     """Read the headers of the archive `name` and the index of each layout; contents are not hashed here.
 
-    Raises BundleDamaged with what is wrong with the archive's structure.
+    Raises BundleDamaged with what is wrong with the archive's structure; `space` is closed then.
     """
+    try:
+        return _scan(name, space)
+    except BaseException:
+        space.close()
+        raise
+
+
+def _scan(name: str, space: PartSpace) -> ArchiveIndex:
     archive = ArchiveIndex(name, space)
     index_files: dict[str, tuple[int, int]] = {}
     for member in members(space, name):

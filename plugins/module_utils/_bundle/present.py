@@ -113,12 +113,7 @@ class Present:
                 if size != part.bytes:
                     problem = "is missing" if size < 0 else f"has {size} bytes, delivery.json says {part.bytes}"
                     raise BundleDamaged(archive.name, f"{part.name} {problem}")
-            space = PartSpace(paths)
-            try:
-                index = scan(archive.name, space)
-            except BundleDamaged:
-                space.close()
-                raise
+            index = scan(archive.name, PartSpace(paths))
         except BundleDamaged as error:
             self.damaged.append(str(error))
             return

@@ -71,6 +71,14 @@ class JoinedLayout:
                 return BlobPlace(archive.name, archive.space, *place)
         return None
 
+    def place(self, key: bytes) -> BlobPlace:
+        """As `find`. Raises BundleDamaged where there is none."""
+        place = self.find(key)
+        if place is None:
+            problem = f"{self.where}: blob sha256:{key.hex()} is missing; the archive is incomplete"
+            raise BundleDamaged(self.sources[0][0].name, problem)
+        return place
+
     def read(self, key: bytes, size: int) -> bytes:
         """A manifest's bytes. Raises BundleDamaged naming an archive of the layout when it is not there in full."""
         place = self.find(key)
@@ -104,11 +112,8 @@ class JoinedLayout:
         """The `wanted` files of `image`, as far as it has them. Raises BundleDamaged, InvalidContent."""
         found = ImageFiles(wanted)
         for layer in reversed(image.layers):
-            where = f"{self.path}@{layer.digest}"
-            place = self.find(digests.to_key(layer.digest))
-            if place is None:
-                raise BundleDamaged(self.sources[0][0].name, f"{self.where}: blob {layer.digest} is missing")
-            found.scan(SpaceReader(place.space, place.offset, place.size), where=where)
+            place = self.place(digests.to_key(layer.digest))
+            found.scan(SpaceReader(place.space, place.offset, place.size), where=f"{self.path}@{layer.digest}")
             if not found.missing:
                 break
         return found.found

@@ -78,12 +78,10 @@ def _closure(layout: JoinedLayout) -> Iterator[Needed]:
 
 
 def _place_of(layout: JoinedLayout, key: bytes, size: int) -> BlobPlace:
-    place = layout.find(key)
-    where = f"{layout.where}: blob sha256:{key.hex()}"
-    if place is None:
-        raise BundleDamaged(layout.sources[0][0].name, f"{where} is missing; the archive is incomplete")
+    place = layout.place(key)
     if place.size != size:
-        raise BundleDamaged(place.archive, f"{where} has {place.size} bytes, its manifest says {size}")
+        problem = f"{layout.where}: blob sha256:{key.hex()} has {place.size} bytes, its manifest says {size}"
+        raise BundleDamaged(place.archive, problem)
     return place
 
 

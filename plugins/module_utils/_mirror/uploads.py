@@ -203,10 +203,7 @@ class Uploads:
 
 
 def _body(layout: JoinedLayout, blob: Descriptor) -> BundleBody:
-    place = layout.find(digests.to_key(blob.digest))
-    if place is None:  # it was there when the bundle was proven
-        raise BundleDamaged(layout.sources[0][0].name, f"{layout.where} has lost blob {blob.digest}")
-    return BundleBody(place)
+    return BundleBody(layout.place(digests.to_key(blob.digest)))
 
 
 def _check_source(body: Body, digest: str, refusal: DigestMismatch) -> None:

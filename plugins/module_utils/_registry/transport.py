@@ -230,18 +230,20 @@ class Transport:
         return manager
 
     def _context(self, *, foreign: bool) -> ssl.SSLContext:
-        """What TLS needs; made when it is needed, because reading all authorities takes a while."""
-        context = self._contexts.get(foreign)
+        """What TLS needs; made when it is needed and once for all hosts that get the same, because reading all
+        authorities takes a while."""
+        anonymous = foreign and self._options.client_cert is not None
+        context = self._contexts.get(anonymous)
         if context is None:
             context = build_context(
                 self._options,
-                with_client_certificate=not foreign,
+                with_client_certificate=not anonymous,
                 fallback_authorities=str(requests.utils.DEFAULT_CA_BUNDLE_PATH),
             )
             if not hasattr(urllib3, "BaseHTTPResponse"):
                 # urllib3 1.26 gives OpenSSL no name for addresses, which OpenSSL then refuses; it compares names itself
                 context.check_hostname = False
-            self._contexts[foreign] = context
+            self._contexts[anonymous] = context
         return context
 
     def close(self) -> None:

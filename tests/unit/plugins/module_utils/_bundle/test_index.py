@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,16 @@ def test_leftovers_under_blobs_are_ignored(tmp_path: Path) -> None:
 def test_blobs_without_index_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleDamaged, match="platform.tar: layout install has no index.json"):
         scanned(tmp_path, "platform.tar", {f"install/blobs/sha256/{HEX}": MANIFEST, **layout("", "v1")})
+
+
+def test_the_files_of_a_damaged_archive_do_not_stay_open(tmp_path: Path) -> None:
+    path = tmp_path / "0"
+    path.write_bytes(tar.header("index.json", 10) + bytes(100))
+    opened = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(BundleDamaged) as raised:
+        scan("platform.tar", PartSpace([path]))
+    assert raised.value.archive == "platform.tar"
+    assert len(os.listdir("/proc/self/fd")) == opened
 
 
 def test_an_index_as_large_as_a_disk_is_refused(tmp_path: Path) -> None:
