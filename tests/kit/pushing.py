@@ -22,6 +22,7 @@ from ...plugins.module_utils._registry.client import Registry
 from ...plugins.module_utils._registry.credentials import Credentials
 from ...plugins.module_utils._registry.options import RegistryOptions
 from ...plugins.module_utils._registry.stopping import Stopping
+from .faulty import FaultyRegistry
 from .images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
 ROOT = "mirror/dkp"
@@ -64,6 +65,11 @@ def held(url: str, repository: str = "", *, auth: Any = None) -> dict[str, str]:
         answer = requests.head(f"{path}/manifests/{tag}", headers=accept, auth=auth, timeout=10)
         digests[tag] = answer.headers["Docker-Content-Digest"]
     return digests
+
+
+def tags(registry: FaultyRegistry, path: str) -> dict[str, str]:
+    """As `held`, of a registry in this process."""
+    return registry.store.repository(f"{ROOT}/{path}".rstrip("/")).tags
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +29,6 @@ LAYOUTS = archives_of(TREE)["platform.tar"]
 @pytest.fixture
 def memory(tmp_path: Path) -> HostMemory:
     return HostMemory(tmp_path / "state")
-
-
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as running:
-        yield running
 
 
 def bytes_read(*sources: Path, memory: HostMemory, always: bool = False) -> int:

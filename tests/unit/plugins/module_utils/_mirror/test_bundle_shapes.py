@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,22 +14,12 @@ from ansible_collections.dkp.airgap.plugins.module_utils._bundle.errors import B
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 from ansible_collections.dkp.airgap.tests.kit.bundles import TINY, Shape, archives_of, write_archive, write_bundle
 from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
-from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, push_bundle
+from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, push_bundle, tags
 from ansible_collections.dkp.airgap.tests.kit.shape import Channel
 from ansible_collections.dkp.airgap.tests.kit.tree import build
 
 TREE = build(TINY)
 ARCHIVES = archives_of(TREE)
-
-
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as running:
-        yield running
-
-
-def tags(registry: FaultyRegistry, path: str) -> dict[str, str]:
-    return registry.store.repository(f"{ROOT}/{path}".rstrip("/")).tags
 
 
 def expected(archive: str) -> dict[str, dict[str, str]]:

@@ -49,12 +49,6 @@ def bundle(tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as running:
-        yield running
-
-
 def is_complete(registry: FaultyRegistry, tree: Tree) -> bool:
     layouts = {layout: images for archive in archives_of(tree).values() for layout, images in archive.items()}
     return all(

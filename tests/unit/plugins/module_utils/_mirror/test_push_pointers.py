@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import Airg
 from ansible_collections.dkp.airgap.tests.kit.bundles import TINY, Tagged, archives_of, write_archive, write_bundle
 from ansible_collections.dkp.airgap.tests.kit.faults import Action, Status
 from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
-from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, push_bundle
+from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, push_bundle, tags
 from ansible_collections.dkp.airgap.tests.kit.shape import Channel, TreeShape
 from ansible_collections.dkp.airgap.tests.kit.tree import build
 
@@ -28,12 +28,6 @@ Layouts = Mapping[str, list[Tagged]]
 
 
 @pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as running:
-        yield running
-
-
-@pytest.fixture
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[TreeShape], Path]:
     def make(shape: TreeShape) -> Path:
         path = tmp_path_factory.mktemp("bundle")
@@ -41,10 +35,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[TreeShape], Path
         return path
 
     return make
-
-
-def tags(registry: FaultyRegistry, path: str) -> dict[str, str]:
-    return registry.store.repository(f"{ROOT}/{path}".rstrip("/")).tags
 
 
 def change_of(result: PushResult, repository: str, tag: str) -> tuple[str | None, str | None]:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from ansible_collections.dkp.airgap.tests.kit.behaviour import Basic, Bearer, Be
 from ansible_collections.dkp.airgap.tests.kit.bundles import TINY, archives_of, write_bundle
 from ansible_collections.dkp.airgap.tests.kit.faults import Reset, ResetWhileReading, Status, StatusAfter
 from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
-from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, push_bundle
+from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, push_bundle, tags
 from ansible_collections.dkp.airgap.tests.kit.tree import Tree, build
 
 TREE = build(TINY)
@@ -37,16 +36,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.005)
     monkeypatch.setattr(patience, "SHORTEST_PAUSE", 0.02)
-
-
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as running:
-        yield running
-
-
-def tags(registry: FaultyRegistry, path: str) -> dict[str, str]:
-    return registry.store.repository(f"{ROOT}/{path}".rstrip("/")).tags
 
 
 def is_complete(registry: FaultyRegistry, tree: Tree = TREE, *, without: str = "nothing") -> bool:

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import Stopped
 from ansible_collections.dkp.airgap.plugins.module_utils._registry import connections
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.client import Registry
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.credentials import Credentials
@@ -27,13 +26,13 @@ from ansible_collections.dkp.airgap.plugins.module_utils._registry.errors import
     RegistryError,
     TransportFailure,
 )
-from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping import Stopping
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.upload_body import BytesBody
 from ansible_collections.dkp.airgap.tests.kit.behaviour import Basic
 from ansible_collections.dkp.airgap.tests.kit.certificates import Authority
 from ansible_collections.dkp.airgap.tests.kit.faults import Action, EarlyStatus, Redirect, Reset, Silence, Stall
 from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
 from ansible_collections.dkp.airgap.tests.kit.programs import MissingProgram
+from ansible_collections.dkp.airgap.tests.kit.stops import stopped
 from ansible_collections.dkp.airgap.tests.kit.store import Store
 
 Connect = Callable[..., Registry]
@@ -78,13 +77,8 @@ def test_tls_with_an_own_authority(connect: Connect, authority: Authority, tmp_p
 def test_a_stop_ends_a_tls_connection_that_waits(connect: Connect, authority: Authority, fault: Action) -> None:
     with FaultyRegistry(filled(), certificate=authority.issue("server")) as server:
         server.fail(fault, path="/blobs/")
-        stopping = Stopping()
-        registry = connect(server.host, scheme="https", ca_path=str(authority.path), timeout=60, stopping=stopping)
-        threading.Timer(0.3, stopping.set).start()
-        started = time.monotonic()
-        with pytest.raises(Stopped):
-            read(registry)
-        assert time.monotonic() - started < 3
+        with stopped(within=3) as stopping:
+            read(connect(server.host, scheme="https", ca_path=str(authority.path), timeout=60, stopping=stopping))
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused_at_once(connect: Connect, authority: Authority) -> None:
