@@ -101,10 +101,14 @@ class KubeClient:
         return dict(self.request("POST", path, body=thing, dryRun="All" if dry_run else ""))
 
     def replace(self, thing: KubeObject, *, subresource: str = "") -> KubeObject:
-        """Put `thing` in place of what is there, whatever its resource version is."""
-        name = thing["metadata"]["name"]
-        path = self._resource_of(thing).path(name, namespace=_namespace(thing), subresource=subresource)
-        return dict(self.request("PUT", path, body=thing))
+        """Put `thing` in place of what is there, which it need not know."""
+        resource, metadata = self._resource_of(thing), dict(thing["metadata"])
+        if "resourceVersion" not in metadata:
+            held = self.request("GET", resource.path(metadata["name"], namespace=_namespace(thing)))
+            # Custom resources are only replaced by who says what is replaced.
+            metadata["resourceVersion"] = held["metadata"]["resourceVersion"]
+        path = resource.path(metadata["name"], namespace=_namespace(thing), subresource=subresource)
+        return dict(self.request("PUT", path, body={**thing, "metadata": metadata}))
 
     def patch(
         self,
