@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from ..._oci.errors import InvalidInput
 from ..fields import channel, choice_of, described, flag, mapping_of, record_of, text, tuple_of
 from ..fields import version as version_field
 from ..fields import versions as versions_field
@@ -22,6 +24,14 @@ UPDATE_MODES = ("AutoPatch", "Auto", "Manual", "Ignore")
 """``Ignore`` exists in policies of v1alpha1 only."""
 REGISTRY_MODES = ("Unmanaged", "Direct", "Proxy", "Local")
 AUTOMATIC = "Automatic"
+
+
+def cluster_name(value: Any, where: str) -> str:
+    """The name of a cluster: a text of one line, not blank."""
+    name = text(value, where)
+    if not name.strip() or name != name.strip() or not name.isprintable():
+        raise InvalidInput(f"{where}: {name[:100]!r} is no name for a cluster; write a text of one line, such as prod")
+    return name
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,9 @@ class RegistryFacts:
     """Where the cluster takes its images from, as dkp-cluster.md §3.3 finds it.
 
     `images_repo` is the real registry, or null for mode Local, which has none outside of the cluster. `address` is
-    what the cluster itself uses, which is virtual in modes Direct, Proxy and Local. `ca` is PEM.
+    what the cluster itself uses, which is virtual in modes Direct, Proxy and Local. `ca` is PEM. `source_agrees` is
+    false where ModuleSource ``deckhouse`` does not read from below `address`: its modules have a path of their own, or
+    a change of the registry is half done.
     """
 
     images_repo: str | None = described(text, None)
@@ -46,6 +58,7 @@ class RegistryFacts:
     ca: str | None = described(text, None)
     mode: str = described(choice_of(*REGISTRY_MODES), "Unmanaged")
     address: str | None = described(text, None)
+    source_agrees: bool | None = described(flag, None)
 
 
 @dataclass(frozen=True)
@@ -129,12 +142,13 @@ class SourceFacts:
 
 @dataclass(frozen=True)
 class PolicyFacts:
-    """A ModuleUpdatePolicy. `selector`: labels of v1alpha1 that chose the releases it applies to."""
+    """A ModuleUpdatePolicy. `selector` and `selector_expressions` (v1alpha1): the labels of releases it applies to."""
 
     channel: str | None = described(channel, None)
     mode: str = described(choice_of(*UPDATE_MODES), "Auto")
     windows: tuple[Window, ...] = described(tuple_of(record_of(Window)), ())
     selector: Mapping[str, str] = described(mapping_of(text), dict)
+    selector_expressions: tuple[str, ...] = described(tuple_of(text), ())
 
 
 @dataclass(frozen=True)
@@ -181,13 +195,14 @@ class Alert:
 class ClusterFacts:
     """One cluster.
 
+    `name` is what requests, plans and results call it: any text of one line.
     `version` is the one that DKP has reconciled, `switched_version` the one its Deployment was switched to: they differ
     while an update is under way. `kubelet_min` is the lowest kubelet of all nodes, `kubernetes_version` the lowest of
     the control plane. `ingress_default` and `istio_versions` are settings of those modules. `resource_version` changes
     whenever one of its releases or module settings does.
     """
 
-    name: str = described(text)
+    name: str = described(cluster_name)
     version: Version = described(version_field)
     uuid: str | None = described(text, None)
     resource_version: str | None = described(text, None)
