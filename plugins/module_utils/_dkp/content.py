@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._oci.digest import is_digest
 from .._oci.errors import InvalidInput
 from .channels import check_channel, in_order
-from .documents import kind_of
+from .fields import digest, items, mapping, text, texts, version, versions
 from .selection import Selection
-from .version import Version, version_of_tag
+from .version import Version
 
 
 @dataclass(frozen=True)
@@ -100,21 +99,21 @@ def parse_content(document: object, *, where: str = "content") -> Content:
     Raises InvalidInput with the field's path: for a wrong type (a number where a version belongs: quote it), a
     version that is not vX.Y.Z, an unknown channel, and a key that nobody knows.
     """
-    top = _mapping(document, where)
+    top = mapping(document, where)
     known = set(Content().as_dict())
     unknown = sorted(set(top) - known)
     if unknown:
         raise InvalidInput(f"{where}.{unknown[0]}: not a key of content; known are {', '.join(sorted(known))}")
-    modules = _mapping(top.get("modules"), f"{where}.modules")
-    databases = _mapping(top.get("security_db"), f"{where}.security_db")
+    modules = mapping(top.get("modules"), f"{where}.modules")
+    databases = mapping(top.get("security_db"), f"{where}.security_db")
     return Content(
         platform=_releases(top.get("platform"), f"{where}.platform"),
         modules={name: _releases(value, f"{where}.modules.{name}") for name, value in modules.items()},
-        packages=_mapping(top.get("packages"), f"{where}.packages"),
-        plugins=_mapping(top.get("plugins"), f"{where}.plugins"),
-        security_db={name: _texts(value, f"{where}.security_db.{name}") for name, value in databases.items()},
-        installer=_texts(top.get("installer"), f"{where}.installer"),
-        pins=tuple(_pin(value, place) for value, place in _items(top.get("pins"), f"{where}.pins")),
+        packages=mapping(top.get("packages"), f"{where}.packages"),
+        plugins=mapping(top.get("plugins"), f"{where}.plugins"),
+        security_db={name: texts(value, f"{where}.security_db.{name}") for name, value in databases.items()},
+        installer=texts(top.get("installer"), f"{where}.installer"),
+        pins=tuple(_pin(value, place) for value, place in items(top.get("pins"), f"{where}.pins")),
     )
 
 
@@ -127,59 +126,21 @@ def _module_as_dict(releases: Releases) -> dict[str, Any]:
 
 
 def _releases(value: object, where: str) -> Releases:
-    fields = _mapping(value, where)
-    channels = _mapping(fields.get("channels"), f"{where}.channels")
-    versions = {_version(item, place) for item, place in _items(fields.get("versions"), f"{where}.versions")}
+    fields = mapping(value, where)
+    channels = mapping(fields.get("channels"), f"{where}.channels")
     return Releases(
-        versions=tuple(sorted(versions)),
+        versions=versions(fields.get("versions"), f"{where}.versions"),
         channels={
-            check_channel(name, where=f"{where}.channels"): _version(version, f"{where}.channels.{name}")
-            for name, version in channels.items()
+            check_channel(name, where=f"{where}.channels"): version(item, f"{where}.channels.{name}")
+            for name, item in channels.items()
         },
-        tags=_texts(fields.get("tags"), f"{where}.tags"),
+        tags=texts(fields.get("tags"), f"{where}.tags"),
     )
 
 
 def _pin(value: object, where: str) -> PinnedTag:
-    fields = _mapping(value, where)
-    digest = _text(fields.get("digest"), f"{where}.digest")
-    if not is_digest(digest):
-        raise InvalidInput(f"{where}.digest: {digest[:100]!r} is not a digest (sha256:<64 lower-case hex digits>)")
+    fields = mapping(value, where)
+    pinned = digest(fields.get("digest"), f"{where}.digest")
     return PinnedTag(
-        _text(fields.get("repository"), f"{where}.repository"), _text(fields.get("tag"), f"{where}.tag"), digest
+        text(fields.get("repository"), f"{where}.repository"), text(fields.get("tag"), f"{where}.tag"), pinned
     )
-
-
-def _version(value: object, where: str) -> Version:
-    text = _text(value, where)
-    version = version_of_tag(text)
-    if version is None:
-        raise InvalidInput(f"{where}: {text[:100]!r} is not a version; write it like v1.69.4")
-    return version
-
-
-def _texts(value: object, where: str) -> tuple[str, ...]:
-    return tuple(_text(item, place) for item, place in _items(value, where))
-
-
-def _text(value: object, where: str) -> str:
-    if isinstance(value, str):
-        return value
-    hint = "; quote it" if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
-    raise InvalidInput(f"{where}: expected a string, found {kind_of(value)}{hint}")
-
-
-def _items(value: object, where: str) -> Iterable[tuple[object, str]]:
-    if value is None:
-        return []
-    if not isinstance(value, (list, tuple)):
-        raise InvalidInput(f"{where}: expected a list, found {kind_of(value)}")
-    return [(item, f"{where}[{position}]") for position, item in enumerate(value)]
-
-
-def _mapping(value: object, where: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise InvalidInput(f"{where}: expected a mapping, found {kind_of(value)}")
-    return {_text(key, f"{where} (key)"): item for key, item in value.items()}

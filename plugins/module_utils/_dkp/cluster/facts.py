@@ -19,6 +19,7 @@ from ..fields import channel, choice_of, described, flag, mapping_of, record_of,
 from ..fields import version as version_field
 from ..fields import versions as versions_field
 from ..version import Version
+from .addresses import repository_address
 
 UPDATE_MODES = ("AutoPatch", "Auto", "Manual", "Ignore")
 """``Ignore`` exists in policies of v1alpha1 only."""
@@ -53,11 +54,11 @@ class RegistryFacts:
     a change of the registry is half done.
     """
 
-    images_repo: str | None = described(text, None)
+    images_repo: str | None = described(repository_address, None)
     scheme: str = described(choice_of("https", "http"), "https")
     ca: str | None = described(text, None)
     mode: str = described(choice_of(*REGISTRY_MODES), "Unmanaged")
-    address: str | None = described(text, None)
+    address: str | None = described(repository_address, None)
     source_agrees: bool | None = described(flag, None)
 
 
@@ -131,7 +132,7 @@ class SourceModule:
 class SourceFacts:
     """A ModuleSource. `repo` holds its modules; `channel` is the deprecated default of old versions."""
 
-    repo: str | None = described(text, None)
+    repo: str | None = described(repository_address, None)
     scheme: str = described(choice_of("https", "http"), "https")
     ca: str | None = described(text, None)
     channel: str | None = described(channel, None)

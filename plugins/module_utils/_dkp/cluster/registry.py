@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..fields import Reader, choice_of, text
+from .addresses import repository_address
 from .facts import REGISTRY_MODES, RegistryFacts
 from .objects import KubernetesObject, Observed, secret_value
 from .platform import IMAGE, SYSTEM, deployment, discovery, settings
-from .values import repository_address, scheme_word, word
+from .values import scheme_word, word
 
 UNMANAGED = "Unmanaged"
 LOCAL = "Local"

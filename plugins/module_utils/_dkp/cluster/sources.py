@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..fields import items, mapping, text
+from .addresses import repository_address
 from .facts import SourceFacts, SourceModule
 from .objects import KubernetesObject, Observed
-from .values import channel_word, repository_address, scheme_word, word
+from .values import channel_word, scheme_word, word
 
 
 def sources(observed: Observed) -> dict[str, SourceFacts] | None:

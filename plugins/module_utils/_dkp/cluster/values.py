@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ..._oci.errors import InvalidInput
@@ -15,8 +14,6 @@ from ..editions import EDITIONS
 from ..fields import items, mapping, text
 from ..version import Version, parse_version
 from .facts import Window
-
-_ADDRESS = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9.\-_:/\[\]]*")
 
 
 def word(value: Any, where: str) -> str | None:
@@ -80,19 +77,6 @@ def scheme_word(value: Any, where: str) -> str | None:
     if stated.lower() not in ("http", "https"):
         raise InvalidInput(f"{where}: {stated[:100]!r} is neither http nor https")
     return stated.lower()
-
-
-def repository_address(value: Any, where: str) -> str | None:
-    """``host[:port][/path]``. Anything else is refused and not repeated: it may hold a password."""
-    stated = word(value, where)
-    if stated is None:
-        return None
-    address = stated.rstrip("/")
-    if not _ADDRESS.fullmatch(address) or "://" in address:
-        raise InvalidInput(
-            f"{where}: not an address host[:port]/path (what it is may hold a password and is not shown)"
-        )
-    return address
 
 
 def truth(value: Any, where: str) -> bool:
