@@ -28,7 +28,7 @@ options:
       - The modules to read, each as C(name) or C(name@constraint), such as V(console) or V(console@>=1.34.0 <1.37.0).
       - With a constraint, the metadata of the versions that it selects is read as well.
       - A module that the registry does not have is reported as such, and is no failure.
-      - Without it, every module of the registry is read. An empty list is none.
+      - Without it, those of O(updates) are read; without both, every module of the registry. An empty list is none.
     type: list
     elements: str
   modules_path:
@@ -38,10 +38,38 @@ options:
     default: modules
   channels:
     description:
-      - The channels to read.
+      - The channels to read. One that a module does not have is reported as such, and is no failure.
+      - Without it these are V(alpha), V(beta), V(early-access), V(stable), V(rock-solid) and V(lts); of a module in
+        O(updates) only those that its updates lead to. An empty list is none.
+      - Channels that O(updates) lead to are read in any case.
     type: list
     elements: str
-    default: [alpha, beta, early-access, stable, rock-solid, lts]
+  updates:
+    description:
+      - Also read the metadata of the releases that lead from a version to a channel or version, and no more than that.
+        It is what a plan for clusters that use the modules in these versions has to know.
+      - They are, for each minor from the one to the other, the highest patch above O(updates[].from), the last one
+        capped at O(updates[].to), without the minors that the target's own C(module.yaml) allows to jump over. To the
+        channel V(lts), and without O(updates[].from), it is the target alone.
+      - Where a version of the module has no release image, the next lower one is read too, and C(stray) names it.
+      - A module that the credentials do not cover is no failure here; RV(denied) names it.
+    type: list
+    elements: dict
+    suboptions:
+      module:
+        description:
+          - The name of the module.
+        type: str
+        required: true
+      from:
+        description:
+          - The version that is deployed, such as V(v1.35.1). Without it only the target is read.
+        type: str
+      to:
+        description:
+          - The channel to follow, or the version to reach. To a channel that the module does not have leads nothing.
+        type: str
+        required: true
   changelog:
     description:
       - Whether to return the changelogs as well. They are long.
@@ -70,9 +98,30 @@ EXAMPLES = r"""
       - "console@>=1.34.0 <1.37.0"
       - sdn
     channels: [stable]
+
+- name: Read what a plan has to know of the modules that clusters use
+  dkp.airgap.module_releases_info:
+    images_repo: registry.deckhouse.io/deckhouse/ee
+    license_token: "{{ dkp_license_token }}"
+    updates:
+      - module: console
+        from: v1.34.0
+        to: stable
+      - module: sdn
+        to: alpha
 """
 
 RETURN = r"""
+images_repo:
+  description: The registry that was read, as C(host[:port]/path).
+  returned: success
+  type: str
+  sample: registry.deckhouse.io/deckhouse/ee
+modules_path:
+  description: Where the modules were looked for, as O(modules_path) takes it.
+  returned: success
+  type: str
+  sample: modules
 edition:
   description: The edition that O(images_repo) names, as clusters spell it; null when it names none.
   returned: success
@@ -81,10 +130,13 @@ edition:
 modules:
   description:
     - One key for each module. One that is not there has the key C(exists) only.
-    - C(versions) are those in the module's own repository, ascending. C(releases) has the metadata of those that the
-      constraint selects, and is empty without one.
-    - With several hundred modules, C(digest) of the channels and C(versions) may be left out; then RV(omitted) names
-      them.
+    - C(versions) are those in the module's own repository, ascending. Of a module that only O(updates) name, they are
+      those from the lowest to the highest end of its updates.
+    - C(releases) has the metadata of those that the constraint selects and that the updates lead over, and is empty
+      without them. C(version) in it is what the image itself says, null when it says nothing.
+    - C(stray) are the versions whose metadata was wanted and that have no release image, ascending.
+    - With several hundred modules, digests and C(versions) may be left out; then RV(omitted) names them. C(releases)
+      and C(stray) still tell all steps of O(updates) then.
   returned: success
   type: dict
   sample:
@@ -99,9 +151,11 @@ modules:
       versions: [v1.34.0, v1.35.4, v1.36.2, v1.37.0]
       releases:
         v1.36.2:
+          version: v1.36.2
           digest: "sha256:5d20c808ce198565ff70b3ed23a991dd49afac45dece63474b27ce6ed036adc6"
           requirements: {deckhouse: ">= 1.67", kubernetes: ">= 1.29", modules: {prometheus: ">= 0.0.0"}}
           jumps: [{from: "1.34", to: "1.36"}]
+      stray: []
     typo: {exists: false}
 denied:
   description:
@@ -124,10 +178,11 @@ omitted:
   sample: []
 """
 
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.channels import KNOWN_CHANNELS, check_channels
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.channels import check_channels
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.constraint import parse_filter
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.updates import parse_module_updates
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.tree import normalise_modules_path
-from ansible_collections.dkp.airgap.plugins.module_utils._mirror.catalogue import ModuleQuery, describe_modules
+from ansible_collections.dkp.airgap.plugins.module_utils._mirror.module_catalogue import ModuleQuery, describe_modules
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
@@ -139,15 +194,17 @@ from ansible_collections.dkp.airgap.plugins.module_utils._module import (
 
 LONG_LISTS = ("modules.*.channels.*.digest", "modules.*.versions")
 """What is left out of a result that is too long, unless modules were asked for by name."""
+LONG_LISTS_OF_UPDATES = ("modules.*.versions", "modules.*.releases.*.digest", "modules.*.channels.*.digest")
+"""The same with `updates`: first what the steps, all of which are in `releases` and `stray`, tell as well."""
 
 
 def work(task: Task) -> Result:
     """Read and describe the modules."""
-    words = task.texts("channels")
-    texts = task.texts("modules")
+    words, texts, updates = task.texts("channels"), task.texts("modules"), task.params["updates"]
     query = ModuleQuery(
         filters=None if texts is None else [parse_filter(text, where="modules") for text in texts],
-        channels=KNOWN_CHANNELS if words is None else check_channels(words, where="channels"),
+        channels=None if words is None else check_channels(words, where="channels"),
+        updates=None if updates is None else parse_module_updates(updates, where="updates"),
         modules_path=normalise_modules_path(task.params["modules_path"]),
         changelog=bool(task.params["changelog"]),
     )
@@ -155,7 +212,7 @@ def work(task: Task) -> Result:
     registry = task.registry()
     described = describe_modules(registry, task.memory, query)
     unknown = [name for name, module in described["modules"].items() if not module["exists"]]
-    if texts is None and not described["modules"]:
+    if texts is None and updates is None and not described["modules"]:
         task.warn(
             f"{registry.address} has no modules at {task.params['modules_path']!r}; check images_repo and "
             "modules_path, and that the credentials cover them"
@@ -168,8 +225,13 @@ def work(task: Task) -> Result:
     message = counted(len(described["modules"]) - len(unknown), "module")
     if unknown:
         message += f"; the registry does not have {', '.join(unknown)}"
-    asked_for_much = query.changelog or texts is not None
-    return Result({"changed": False, "msg": message, **described}, () if asked_for_much else LONG_LISTS)
+    return Result({"changed": False, "msg": message, **described}, _long_lists(query))
+
+
+def _long_lists(query: ModuleQuery) -> tuple[str, ...]:
+    if query.changelog or query.filters is not None:
+        return ()
+    return LONG_LISTS if query.updates is None else LONG_LISTS_OF_UPDATES
 
 
 def main() -> None:
@@ -181,7 +243,16 @@ def main() -> None:
             **report_arguments(),
             "modules": {"type": "list", "elements": "str"},
             "modules_path": {"type": "str", "default": "modules"},
-            "channels": {"type": "list", "elements": "str", "default": list(KNOWN_CHANNELS)},
+            "channels": {"type": "list", "elements": "str"},
+            "updates": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "module": {"type": "str", "required": True},
+                    "from": {"type": "str"},
+                    "to": {"type": "str", "required": True},
+                },
+            },
             "changelog": {"type": "bool", "default": False},
         },
     )

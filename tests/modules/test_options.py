@@ -47,6 +47,28 @@ def test_modules_are_told_and_unknown_names_are_no_failure(ansible: Ansible, sou
     assert set(run.ok("All")["modules"]) == {module.name for module in source.tree.shape.modules}
 
 
+def test_what_a_plan_needs_is_read_and_nothing_else(ansible: Ansible, source: Vendor) -> None:
+    tasks = [
+        task("Platform", "release_channel_info", updates=[{"from": "v1.67.1", "to": "stable"}], **source.options),
+        task(
+            "Modules",
+            "module_releases_info",
+            updates=[{"module": "console", "from": "v1.34.0", "to": "stable"}, {"module": "typo", "to": "lts"}],
+            **source.options,
+        ),
+        task("Nothing", "module_releases_info", updates=[], **source.options),
+    ]
+    run = ansible.play(tasks, "--check")
+    platform, modules = run.ok("Platform"), run.ok("Modules")
+    assert list(platform["channels"]) == ["stable"] and sorted(platform["releases"]) == ["v1.68.4", "v1.69.0"]
+    assert platform["images_repo"] == modules["images_repo"] == source.options["images_repo"]
+    assert platform["stray"] == [] and modules["modules_path"] == "modules"
+    console = modules["modules"]["console"]
+    assert list(console["channels"]) == ["stable"] and sorted(console["releases"]) == ["v1.35.4", "v1.36.2"]
+    assert modules["modules"]["typo"] == {"exists": False}
+    assert run.ok("Nothing")["modules"] == {} and not run["Nothing"].result.get("warnings")
+
+
 def test_group_defaults_reach_every_module_of_the_group(ansible: Ansible, source: Vendor, tmp_path: Path) -> None:
     tasks = [
         task("Channels", "release_channel_info", channels=["stable"]),
@@ -87,7 +109,12 @@ BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("release_channel_info", {"timeout": 0}, ("timeout",)),
     ("release_channel_info", {"channels": ["stabel"]}, ("stabel", "stable")),
     ("release_channel_info", {"platform_versions": ">=1.69 <=x"}, ("platform_versions", "x")),
+    ("release_channel_info", {"updates": [{"from": "1.69", "to": "stable"}]}, ("updates[0].from", "v1.69.4")),
+    ("release_channel_info", {"updates": [{"to": "stable"}, {"to": "stabel"}]}, ("updates[1].to", "stable")),
+    ("release_channel_info", {"updates": [{"from": "v1.69.4"}]}, ("updates", "to")),
     ("module_releases_info", {"modules": ["console@>=1.x.y"]}, ("console",)),
+    ("module_releases_info", {"updates": [{"module": "console@>=1", "to": "stable"}]}, ("updates[0].module",)),
+    ("module_releases_info", {"updates": [{"module": "console", "to": 1.7}]}, ("updates[0].to", "quotes")),
     ("oci_bundle_pull", {"dest": "{file}"}, ("dest", "{file}")),
     ("oci_bundle_pull", {"chunk_size": "4KB"}, ("chunk_size",)),
     ("oci_bundle_pull", {"chunk_size": "big"}, ("chunk_size",)),

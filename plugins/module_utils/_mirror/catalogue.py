@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a registry offers, told in the contract's shapes: channels, versions and their metadata (contract §2)."""
+"""What a registry offers of the platform, told in the contract's shapes (contract §2)."""
 
 from __future__ import annotations
 
@@ -15,102 +15,63 @@ from .._bundle.donors import Donors
 from .._dkp import release as releases
 from .._dkp import tree
 from .._dkp.channels import KNOWN_CHANNELS
-from .._dkp.constraint import Constraint, NameFilter
+from .._dkp.constraint import Constraint
 from .._dkp.editions import edition_of
+from .._dkp.plan.updates import Update, channels_to_read, ways_of
 from .._dkp.platform import range_versions
-from .._dkp.release import ModuleDefinition
 from .._dkp.version import Version, versions_of_tags
-from .._oci.reference import RepositoryAddress
 from .._registry.client import Registry
-from .._registry.errors import AccessDenied, NotFound
 from .memory import HostMemory
 from .offer import ReleaseImage, list_tags, read_channels, read_release_image
 from .reading import ImageReader
+from .updates import Item, Known, follow, read_items, stray_of
 
-_CHANNEL_FILES = (releases.VERSION_FILE,)
-_DESCRIBED_FILES = (releases.VERSION_FILE, releases.CHANGELOG_FILE)
-_ABSENT = {"exists": False}
+ABSENT = {"exists": False}
+_PLATFORM = "platform"
 
 
 @dataclass(frozen=True)
-class ModuleQuery:
-    """What `module_releases_info` was asked for. `filters` is None for every module; `modules_path` is normalised."""
+class PlatformQuery:
+    """What `release_channel_info` was asked for. `channels` and `updates` are None where nothing was said of them."""
 
-    filters: Sequence[NameFilter] | None
-    channels: Sequence[str]
-    modules_path: str = tree.MODULES
+    channels: Sequence[str] | None = None
+    constraint: Constraint | None = None
+    updates: Sequence[Update] | None = None
     changelog: bool = False
 
 
-def describe_platform(
-    registry: Registry,
-    memory: HostMemory,
-    *,
-    channels: Sequence[str],
-    constraint: Constraint | None = None,
-    changelog: bool = False,
-) -> dict[str, Any]:
-    """The result of `release_channel_info`. With a `constraint`, `releases` are the versions that a pull by it takes.
+def describe_platform(registry: Registry, memory: HostMemory, query: PlatformQuery) -> dict[str, Any]:
+    """The result of `release_channel_info`.
 
+    `releases` are the versions that a pull by the constraint takes, and those on the ways of the updates.
     Raises InvalidContent for metadata that breaks its format, and what the registry raises.
     """
     repository = registry.address.child(tree.RELEASE_CHANNEL)
-    with _reading(registry, memory) as reader:
+    channels = channels_to_read(query.channels, query.updates)
+    with reading_from(registry, memory) as reader:
         # a range takes what channels point at, also those that were not asked for
-        wanted = KNOWN_CHANNELS if constraint is not None else channels
+        wanted = KNOWN_CHANNELS if query.constraint is not None else channels
         images = read_channels(reader, repository, releases.PLATFORM_RELEASE_FILES, wanted)
         versions = versions_of_tags(list_tags(reader, repository))
-        tags = _selected(constraint, versions, (image.platform_release().version for image in images.values()))
-        found = _read_tags(reader, repository, tags, releases.PLATFORM_RELEASE_FILES)
+        known = _read_releases(reader, repository, query, images, versions)
         return {
+            "images_repo": str(registry.address),
             "edition": edition_of(registry.address),
             "channels": {
-                name: _platform_channel(images[name], changelog) if name in images else dict(_ABSENT)
-                for name in channels
+                name: _channel(images[name], query.changelog) if name in images else dict(ABSENT) for name in channels
             },
             "versions": [str(version) for version in versions],
-            "releases": {image.tag: _platform_metadata(image, changelog) for image in found},
+            "releases": {
+                tag: {"version": str(image.platform_release().version), **_metadata(image, query.changelog)}
+                for tag, image in ordered(known)
+            },
+            "stray": [str(version) for version in sorted(stray_of(known))],
         }
-
-
-def describe_modules(registry: Registry, memory: HostMemory, query: ModuleQuery) -> dict[str, Any]:
-    """The result of `module_releases_info`.
-
-    Of modules that nobody named, those that the credentials do not cover are told as absent and listed in `denied`.
-    Raises InvalidContent, and what the registry raises: AccessDenied also for a module that was named.
-    """
-    base = RepositoryAddress(registry.address.host, registry.address.child(query.modules_path))
-    with _reading(registry, memory) as reader:
-        catalogue = frozenset(tree.module_names(list_tags(reader, base.path)))
-        wanted = dict.fromkeys(catalogue) if query.filters is None else _joined(query.filters)
-        listed = sorted(catalogue & wanted.keys())
-        channels = _module_channels(reader, base, listed, query)
-        known = [name for name in listed if name in channels]
-        versions = dict(zip(known, _module_versions(reader, base, known)))
-        found = _module_releases(reader, base, {name: wanted[name] for name in known}, channels, versions, query)
-        described = {
-            name: {
-                "exists": True,
-                "channels": {
-                    channel: _module_channel(channels[name][channel], query.changelog)
-                    if channel in channels[name]
-                    else dict(_ABSENT)
-                    for channel in query.channels
-                },
-                "versions": [str(version) for version in versions[name]],
-                "releases": found[name],
-            }
-            for name in known
-        }
-    return {
-        "edition": edition_of(registry.address),
-        "modules": {name: described.get(name, dict(_ABSENT)) for name in sorted(wanted)},
-        "denied": [name for name in listed if name not in channels],
-    }
 
 
 @contextmanager
-def _reading(registry: Registry, memory: HostMemory) -> Iterator[ImageReader]:
+def reading_from(registry: Registry, memory: HostMemory) -> Iterator[ImageReader]:
+    """A reader of the registry's images; the host remembers what was read when all went well."""
     reader = ImageReader(registry, Donors(), memory)
     try:
         yield reader
@@ -119,7 +80,7 @@ def _reading(registry: Registry, memory: HostMemory) -> Iterator[ImageReader]:
         reader.close()
 
 
-def _selected(
+def selected(
     constraint: Constraint | None, available: Iterable[Version], pointed: Iterable[Version]
 ) -> tuple[str, ...]:
     """The tags whose metadata a constraint asks for, ascending: what a pull by it would take, and its pins."""
@@ -132,37 +93,14 @@ def _selected(
     return (*map(str, sorted(versions)), *sorted(custom))
 
 
-def _read_tags(
-    reader: ImageReader, repository: str, tags: Iterable[str], files: Iterable[str]
-) -> Iterator[ReleaseImage]:
-    """The metadata images of those `tags` that exist."""
-    wanted = tuple(files)
-    images = reader.gather(lambda tag: read_release_image(reader, repository, tag, wanted), tags)
-    return (image for image in images if image is not None)
+def ordered(known: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Tags with what was read of them, those that are there: versions ascending, then custom tags by name."""
+    there = {tag: release for tag, release in known.items() if release is not None}
+    versions = [str(version) for version in versions_of_tags(there)]
+    return [(tag, there[tag]) for tag in (*versions, *sorted(there.keys() - set(versions)))]
 
 
-def _platform_channel(image: ReleaseImage, changelog: bool) -> dict[str, Any]:
-    release = image.platform_release()
-    return {
-        "exists": True,
-        "version": str(release.version),
-        "suspended": release.suspended,
-        "canary": dict(release.canary),
-        **_platform_metadata(image, changelog),
-    }
-
-
-def _platform_metadata(image: ReleaseImage, changelog: bool) -> dict[str, Any]:
-    release = image.platform_release()
-    return {
-        "digest": image.manifest.digest,
-        "requirements": dict(release.requirements),
-        "disruptions": {minor: list(names) for minor, names in release.disruptions.items()},
-        **_changelog(image, changelog),
-    }
-
-
-def _changelog(image: ReleaseImage, wanted: bool) -> dict[str, Any]:
+def changelog_of(image: ReleaseImage, *, wanted: bool) -> dict[str, Any]:
     """The changelog where it is asked for; an image without the file has an empty one."""
     if not wanted:
         return {}
@@ -170,98 +108,44 @@ def _changelog(image: ReleaseImage, wanted: bool) -> dict[str, Any]:
     return {"changelog": releases.parse_changelog(raw, where=f"{image.where}: {releases.CHANGELOG_FILE}")}
 
 
-def _joined(filters: Iterable[NameFilter]) -> dict[str, Constraint | None]:
-    """Constraint by name; those of a name that is repeated combine with OR."""
-    joined: dict[str, Constraint | None] = {}
-    for each in filters:
-        known = joined.get(each.name)
-        joined[each.name] = known.joined(each.constraint) if known and each.constraint else known or each.constraint
-    return joined
+def _read_releases(
+    reader: ImageReader,
+    repository: str,
+    query: PlatformQuery,
+    images: Mapping[str, ReleaseImage],
+    versions: Sequence[Version],
+) -> dict[str, ReleaseImage | None]:
+    """By tag the release images that the constraint and the updates need; None for those that are not there."""
+    pointed = {name: image.platform_release().version for name, image in images.items()}
+
+    def read(items: Sequence[Item]) -> dict[Item, ReleaseImage | None]:
+        def read_one(item: Item) -> ReleaseImage | None:
+            return read_release_image(reader, repository, item[1], releases.PLATFORM_RELEASE_FILES)
+
+        return dict(zip(items, reader.gather(read_one, items)))
+
+    known: Known[ReleaseImage] = {_PLATFORM: {}}
+    read_items(known, [(_PLATFORM, tag) for tag in selected(query.constraint, versions, pointed.values())], read)
+    follow({_PLATFORM: ways_of(query.updates or (), pointed)}, {_PLATFORM: versions}, known, read)
+    return known[_PLATFORM]
 
 
-def _module_channels(
-    reader: ImageReader, base: RepositoryAddress, names: Sequence[str], query: ModuleQuery
-) -> dict[str, dict[str, ReleaseImage]]:
-    """Channel images by module, read over all modules at once, so that their number costs no round trips.
-
-    Modules that the credentials do not cover are left out, unless they were named.
-    """
-    files = _DESCRIBED_FILES if query.changelog else _CHANNEL_FILES
-    items = [(name, channel) for name in names for channel in query.channels]
-
-    def read(item: tuple[str, str]) -> ReleaseImage | AccessDenied | None:
-        try:
-            return read_release_image(reader, base.child(f"{item[0]}/release"), item[1], files)
-        except AccessDenied as error:
-            if query.filters is not None:
-                raise
-            return error
-
-    channels: dict[str, dict[str, ReleaseImage]] = {name: {} for name in names}
-    for (name, channel), image in zip(items, reader.gather(read, items)):
-        if isinstance(image, AccessDenied):
-            channels.pop(name, None)
-        elif image is not None and name in channels:
-            channels[name][channel] = image
-    return channels
-
-
-def _module_versions(reader: ImageReader, base: RepositoryAddress, names: Iterable[str]) -> list[tuple[Version, ...]]:
-    """What Deckhouse itself lists: the version tags of the module's own repository (dkp-cluster.md §4.1)."""
-    return reader.gather(lambda name: versions_of_tags(list_tags(reader, base.child(name))), names)
-
-
-def _module_channel(image: ReleaseImage, changelog: bool) -> dict[str, Any]:
+def _channel(image: ReleaseImage, changelog: bool) -> dict[str, Any]:
+    release = image.platform_release()
     return {
         "exists": True,
-        "version": str(image.module_version()),
-        "digest": image.manifest.digest,
-        **_changelog(image, changelog),
+        "version": str(release.version),
+        "suspended": release.suspended,
+        "canary": dict(release.canary),
+        **_metadata(image, changelog),
     }
 
 
-def _module_releases(
-    reader: ImageReader,
-    base: RepositoryAddress,
-    wanted: Mapping[str, Constraint | None],
-    channels: Mapping[str, Mapping[str, ReleaseImage]],
-    versions: Mapping[str, Sequence[Version]],
-    query: ModuleQuery,
-) -> dict[str, dict[str, Any]]:
-    """Metadata by module and tag, of what the modules' constraints select."""
-    items = []
-    for name, constraint in wanted.items():
-        pointed = (image.module_version() for image in channels[name].values())
-        items += [(name, tag) for tag in _selected(constraint, versions[name], pointed)]
-
-    def describe(item: tuple[str, str]) -> dict[str, Any] | None:
-        repository = base.child(item[0])
-        image = read_release_image(reader, f"{repository}/release", item[1], releases.MODULE_RELEASE_FILES)
-        if image is None:
-            return None
-        definition = _definition(reader, repository, image)
-        return {
-            "digest": image.manifest.digest,
-            "requirements": definition.requirements(),
-            "jumps": [jump.as_dict() for jump in definition.jumps],
-            **_changelog(image, query.changelog),
-        }
-
-    found: dict[str, dict[str, Any]] = {name: {} for name in versions}
-    for (name, tag), metadata in zip(items, reader.gather(describe, items)):
-        if metadata is not None:
-            found[name][tag] = metadata
-    return found
-
-
-def _definition(reader: ImageReader, repository: str, image: ReleaseImage) -> ModuleDefinition:
-    """``module.yaml`` of the release image, or of the module's own image where that lacks it."""
-    raw, where = image.files.get(releases.MODULE_FILE), image.where
-    if raw is None:
-        where = f"{repository}:{image.tag}"
-        try:
-            manifest = reader.manifest(repository, image.tag)
-        except NotFound:
-            return ModuleDefinition()
-        raw = reader.files(repository, manifest, frozenset({releases.MODULE_FILE})).get(releases.MODULE_FILE)
-    return releases.parse_module_definition(raw or b"", where=f"{where}: {releases.MODULE_FILE}")
+def _metadata(image: ReleaseImage, changelog: bool) -> dict[str, Any]:
+    release = image.platform_release()
+    return {
+        "digest": image.manifest.digest,
+        "requirements": dict(release.requirements),
+        "disruptions": {minor: list(names) for minor, names in release.disruptions.items()},
+        **changelog_of(image, wanted=changelog),
+    }

@@ -76,6 +76,26 @@ RESULTS: list[tuple[Any, dict[str, Any], set[str]]] = [
     (oci_bundle_info, {"content": CONTENT, "archives": ARCHIVES, "findings": FINDINGS, "ok": True}, {"content", "ok"}),
     (oci_bundle_push, {"tags": TAGS, "diff": {"before": {}, "after": {}}, "findings": FINDINGS}, {"findings"}),
 ]
+# The same registry as a plan reads it: three steps each, and the versions between.
+STEPS = ("v1.65.14", "v1.66.14", "v1.67.14")
+FOLLOWED = {
+    name: {
+        "exists": True,
+        "channels": {"stable": {"exists": True, "version": "v1.67.14", "digest": DIGEST}},
+        "versions": VERSIONS[-16:],
+        "releases": {
+            step: {
+                "version": step,
+                "digest": DIGEST,
+                "requirements": {"deckhouse": ">= 1.67", "kubernetes": ">= 1.27"},
+                "jumps": [],
+            }
+            for step in STEPS
+        },
+        "stray": [],
+    }
+    for name in NAMES
+}
 
 
 @pytest.mark.parametrize("module, result, kept", RESULTS)
@@ -94,6 +114,20 @@ def test_what_a_plan_needs_of_modules_goes_last() -> None:
     assert fit(values, module_releases_info.LONG_LISTS) == ["modules.*.channels.*.digest"]
     assert values["modules"]["some-module-0"]["versions"] == VERSIONS
     assert values["modules"]["some-module-0"]["channels"]["stable"] == {"exists": True, "version": "v1.67.14"}
+
+
+@pytest.mark.parametrize("number", [200, 500])
+def test_the_steps_that_a_plan_asked_for_are_never_left_out(number: int) -> None:
+    values: dict[str, Any] = {
+        "modules": {name: json.loads(json.dumps(FOLLOWED[name])) for name in NAMES[:number]},
+        "omitted": [],
+    }
+    omitted = fit(values, module_releases_info.LONG_LISTS_OF_UPDATES)
+    assert len(json.dumps(values)) < LIMIT
+    assert bool(omitted) == (number > 200)
+    module = values["modules"]["some-module-0"]
+    assert tuple(module["releases"]) == STEPS and module["stray"] == []
+    assert all(release.keys() >= {"version", "requirements", "jumps"} for release in module["releases"].values())
 
 
 def test_a_list_that_is_not_there_is_not_named() -> None:

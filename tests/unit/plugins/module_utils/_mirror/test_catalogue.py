@@ -14,12 +14,9 @@ from typing import Any
 import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.channels import KNOWN_CHANNELS
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.constraint import parse_constraint, parse_filter
-from ansible_collections.dkp.airgap.plugins.module_utils._mirror.catalogue import (
-    ModuleQuery,
-    describe_modules,
-    describe_platform,
-)
+from ansible_collections.dkp.airgap.plugins.module_utils._mirror.catalogue import PlatformQuery, describe_platform
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.memory import HostMemory
+from ansible_collections.dkp.airgap.plugins.module_utils._mirror.module_catalogue import ModuleQuery, describe_modules
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.reference import parse_address
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.client import Registry
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.errors import AccessDenied
@@ -80,8 +77,7 @@ def registry(source: FaultyRegistry) -> Iterator[Registry]:
 
 def platform(registry: Registry, constraint: str = "", **options: Any) -> dict[str, Any]:
     asked = parse_constraint(constraint, where="platform_versions") if constraint else None
-    options = {"channels": KNOWN_CHANNELS, **options}
-    return describe_platform(registry, HostMemory(None), constraint=asked, **options)
+    return describe_platform(registry, HostMemory(None), PlatformQuery(constraint=asked, **options))
 
 
 def modules(registry: Registry, *filters: str, **options: Any) -> dict[str, Any]:
@@ -121,8 +117,8 @@ def test_a_constraint_tells_what_a_pull_would_take(registry: Registry, constrain
     assert list(told["channels"]) == ["alpha"]
     assert told["channels"]["alpha"]["changelog"]
     for version, release in told["releases"].items():
-        assert release.keys() == {"digest", "requirements", "disruptions", "changelog"}
-        assert version in str(release["changelog"])
+        assert release.keys() == {"version", "digest", "requirements", "disruptions", "changelog"}
+        assert release["version"] == version and version in str(release["changelog"])
 
 
 def test_a_registry_without_releases_is_told_as_that(source: FaultyRegistry) -> None:
@@ -130,7 +126,13 @@ def test_a_registry_without_releases_is_told_as_that(source: FaultyRegistry) -> 
     told = platform(client)
     assert told["edition"] is None and not told["versions"]
     assert set(map(str, told["channels"].values())) == {"{'exists': False}"}
-    assert modules(client) == {"edition": None, "modules": {}, "denied": []}
+    assert modules(client) == {
+        "images_repo": f"{source.host}/nothing/here",
+        "modules_path": "modules",
+        "edition": None,
+        "modules": {},
+        "denied": [],
+    }
 
 
 def test_modules_are_described_from_wherever_they_describe_themselves(registry: Registry) -> None:
@@ -167,7 +169,7 @@ def test_what_the_licence_does_not_cover_is_left_out_unless_it_was_named(
 
 def test_what_the_host_remembers_is_not_read_again(source: FaultyRegistry, registry: Registry, tmp_path: Path) -> None:
     memory = HostMemory(tmp_path)
-    first = describe_platform(registry, memory, channels=KNOWN_CHANNELS)
+    first = describe_platform(registry, memory, PlatformQuery())
     blobs = source.count("GET", r"/blobs/")
-    assert describe_platform(registry, memory, channels=KNOWN_CHANNELS) == first
+    assert describe_platform(registry, memory, PlatformQuery()) == first
     assert source.count("GET", r"/blobs/") == blobs
