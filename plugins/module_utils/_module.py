@@ -102,6 +102,13 @@ class Task:
         """A list option without empty strings; None when it is unset or held only those."""
         return drop_empty(self.params[option])
 
+    def document(self, option: str) -> Any:
+        """A document that an option holds; asked for once, for the result's invocation must not repeat all of it."""
+        document = self._module.params[option]
+        if document is not None:
+            self._module.params[option] = {"left_out": f"{len(json.dumps(document, default=str))} bytes"}
+        return document
+
     def path(self, option: str) -> Path | None:
         """A path option; blank is unset."""
         value = self.text(option)

@@ -15,6 +15,9 @@ version_added: 0.1.0
 description:
   - Fetches platform releases, modules, security databases and the installer into a directory of archives that this
     collection and the vendor's CLI can push into another registry.
+  - What it takes is said by a plan (O(plan) or O(plan_file)), or by selectors, which are O(platform),
+    O(platform_versions), O(since_version), O(release), O(ignore_suspend), O(modules), O(exclude_modules),
+    O(security_db), O(installer) and O(installer_tag). A plan and selectors exclude each other.
   - A directory that holds an earlier bundle is brought up to date; what it has already is not fetched again. A second
     run with the same options re-reads metadata only.
   - A run that was interrupted is finished by the next one. Until then the directory cannot be mistaken for a bundle.
@@ -43,13 +46,31 @@ options:
       - Anything in it that this collection did not make is refused, unless O(force=true).
     type: path
     required: true
+  plan:
+    description:
+      - The plan to carry out, as M(dkp.airgap.update_plan) returns it. The bundle carries its C(content), no more and
+        no less, with the images that were seen when the plan was made, and C(delivery.json) holds the plan.
+      - A plan with findings of severity C(error) is refused before anything is fetched, but for those in
+        O(accept_findings).
+      - Mutually exclusive with O(plan_file).
+    type: dict
+  plan_file:
+    description:
+      - A file with the plan, YAML or JSON, on the host that the module runs on.
+      - Mutually exclusive with O(plan).
+    type: path
+  accept_findings:
+    description:
+      - Ids of findings that a plan is carried out in spite of, such as V(P3). A missing image can never be accepted.
+      - Needs O(plan) or O(plan_file).
+    type: list
+    elements: str
   platform:
     description:
-      - Whether to take the platform.
+      - Whether to take the platform. Unless O(plan) or O(plan_file) says what to take, V(true) by default.
       - Without O(platform_versions), O(since_version) and O(release), the releases from the version of rock-solid up to
         that of alpha are taken, the newest of each minor, and those that release channels point to.
     type: bool
-    default: true
   platform_versions:
     description:
       - Take the releases that this constraint selects instead, such as V(>=1.68.0 <1.71.0), V(~1.70.0), or an exact one
@@ -67,13 +88,13 @@ options:
   ignore_suspend:
     description:
       - Take releases that the vendor has suspended. Otherwise a suspended channel that would be taken stops the pull.
+        It is V(false) by default; a plan was made with it or without.
     type: bool
-    default: false
   modules:
     description:
       - The modules to take, each as C(name) or C(name@constraint), such as V(console) or V(console@~1.36.0).
       - Without a constraint, the versions that the module's release channels point to are taken.
-      - Without this option all modules are taken. An empty list is none.
+      - Without this option and without a plan all modules are taken. An empty list is none.
     type: list
     elements: str
   exclude_modules:
@@ -88,14 +109,12 @@ options:
     default: modules
   security_db:
     description:
-      - Whether to take the vulnerability databases, where the edition has them.
+      - Whether to take the vulnerability databases, where the edition has them. Without a plan V(true) by default.
     type: bool
-    default: true
   installer:
     description:
-      - Whether to take the installer.
+      - Whether to take the installer. Without a plan V(true) by default.
     type: bool
-    default: true
   installer_tag:
     description:
       - The tag of the installer, which then has to be there.
@@ -126,10 +145,18 @@ author:
 seealso:
   - module: dkp.airgap.oci_bundle_info
   - module: dkp.airgap.oci_bundle_push
+  - module: dkp.airgap.update_plan
 """
 
 EXAMPLES = r"""
 ---
+- name: Pull what a plan says
+  dkp.airgap.oci_bundle_pull:
+    images_repo: registry.deckhouse.io/deckhouse/ee
+    license_token: "{{ dkp_license_token }}"
+    dest: /data/planned
+    plan_file: /data/plan.yml
+
 - name: Pull everything between rock-solid and alpha, with all modules
   dkp.airgap.oci_bundle_pull:
     images_repo: registry.deckhouse.io/deckhouse/ee
@@ -215,6 +242,33 @@ bundle:
             - name: platform.tar
               bytes: 1418717952
               sha256: 5d20c808ce198565ff70b3ed23a991dd49afac45dece63474b27ce6ed036adc6
+sizes:
+  description:
+    - Bytes (manifests, configurations and layers) that each version adds to those below it in its archive. What several
+      versions share counts for the first of them, so that the sum is what the archive carries.
+  returned: success; its C(modules) unless RV(omitted) names them
+  type: dict
+  contains:
+    platform:
+      description: Bytes by version (or custom tag) of the platform.
+      returned: success
+      type: dict
+      sample: {v1.69.7: 1218717952, v1.70.17: 200000000}
+    modules:
+      description: Bytes by module and version.
+      returned: success, unless RV(omitted) names it
+      type: dict
+      sample: {console: {v1.36.2: 50000000, v1.37.0: 12000000}}
+    security_db:
+      description: Bytes by database.
+      returned: success
+      type: dict
+      sample: {trivy-db: 60000000, trivy-java-db: 30000000, trivy-checks: 400000, trivy-bdu: 2000000}
+    installer:
+      description: Bytes of the installer.
+      returned: success
+      type: int
+      sample: 150000000
 transferred:
   description: What was fetched from the registry, metadata included.
   returned: success
@@ -236,7 +290,10 @@ transferred:
       type: int
       sample: 1720
 findings:
-  description: What one should know about the content.
+  description:
+    - What one should know about the content. Of a plan, the findings that were accepted, as they stand in it.
+    - C(channel_moved) says that a channel points at something else than when the plan was made, C(other_source) that
+      the plan was made from another registry.
   returned: success, unless RV(omitted) names it
   type: list
   elements: dict
@@ -281,13 +338,12 @@ omitted:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.parts import parse_chunk_size
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.modules import parse_module_choice
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.platform import parse_platform_selector
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.tree import normalise_modules_path
+from ansible_collections.dkp.airgap.plugins.module_utils._mirror.options import FLAGS, LISTS, TEXTS, parse_wanted
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.pull import PullRequest, PullResult, pull
-from ansible_collections.dkp.airgap.plugins.module_utils._mirror.request import Selectors
+from ansible_collections.dkp.airgap.plugins.module_utils._mirror.request import Planned
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
@@ -297,15 +353,13 @@ from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     run,
 )
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
-from ansible_collections.dkp.airgap.plugins.module_utils._oci.reference import is_tag
 
-LONG_LISTS = ("bundle.archives", "content.modules", "findings")
-_OF_PLATFORM = ("platform_versions", "since_version", "release")
-_DEFAULT_INSTALLER = "latest"
+_LISTS = (*LISTS, "accept_findings")
+LONG_LISTS = ("bundle.archives", "sizes.modules", "content.modules", "findings")
 
 
 def work(task: Task) -> Result:
-    """Pull what the options select."""
+    """Pull what the plan or the options say."""
     request = _request(task)
     registry = task.registry()
     result = pull(request, registry, task.memory, task.stopping)
@@ -321,6 +375,7 @@ def work(task: Task) -> Result:
             "bytes": sum(archive.bytes for archive in result.archives),
             "archives": [archive.as_dict() for archive in result.archives],
         },
+        "sizes": result.sizes,
         "transferred": {
             "bytes": counters.bytes_received,
             "blobs": result.blobs_transferred,
@@ -338,7 +393,7 @@ def _request(task: Task) -> PullRequest:
     dest = dest.absolute()
     report = task.report_file(made=dest)
     return PullRequest(
-        selectors=_selectors(task),
+        wanted=parse_wanted(_options(task)),
         dest=dest,
         chunk_size=parse_chunk_size(task.params["chunk_size"] or ""),
         force=task.params["force"],
@@ -348,31 +403,15 @@ def _request(task: Task) -> PullRequest:
     )
 
 
+def _options(task: Task) -> dict[str, Any]:
+    """What says what to take; None is what was not given."""
+    params = {name: task.params[name] for name in (*FLAGS, "modules_path", "vex")}
+    texts = {name: task.text(name) for name in (*TEXTS, "plan_file")}
+    return {**params, **texts, **{name: task.texts(name) for name in _LISTS}, "plan": task.document("plan")}
+
+
 def _names_inside(dest: Path, report: Path | None) -> tuple[str, ...]:
     return (report.name,) if report is not None and report.parent.absolute() == dest else ()
-
-
-def _selectors(task: Task) -> Selectors:
-    params = task.params
-    platform = parse_platform_selector(
-        **{name: task.text(name) for name in _OF_PLATFORM}, ignore_suspend=params["ignore_suspend"]
-    )
-    given = [name for name in _OF_PLATFORM if task.text(name)]
-    if given and not params["platform"]:
-        raise InvalidInput(f"{given[0]} selects releases of the platform, but platform is false; remove one of them")
-    installer_tag = task.text("installer_tag")
-    if installer_tag is not None and not is_tag(installer_tag):
-        raise InvalidInput(f"installer_tag: {installer_tag!r} cannot be a tag; for example latest")
-    return Selectors(
-        platform=platform if params["platform"] else None,
-        modules=parse_module_choice(task.texts("modules"), task.texts("exclude_modules")),
-        modules_path=normalise_modules_path(params["modules_path"]),
-        security_db=params["security_db"],
-        installer_tag=(installer_tag or _DEFAULT_INSTALLER) if params["installer"] else None,
-        installer_named=installer_tag is not None,
-        vex=params["vex"],
-        ignore_suspend=params["ignore_suspend"],
-    )
 
 
 def _message(request: PullRequest, result: PullResult) -> str:
@@ -380,32 +419,32 @@ def _message(request: PullRequest, result: PullResult) -> str:
         return f"Nothing is selected that the source has; {request.dest} is left alone"
     images = counted(sum(archive.images for archive in result.archives), "image")
     held = f"{images} in {counted(len(result.archives), 'archive')}"
+    accepted = request.wanted.accepted if isinstance(request.wanted, Planned) else ()
+    spite = f", in spite of {', '.join(dict.fromkeys(found.id for found in accepted))}" if accepted else ""
     if not result.changed:
-        return f"{request.dest} holds {held} already"
+        return f"{request.dest} holds {held} already{spite}"
     if request.check_mode:
-        return f"{request.dest} would hold {held}"
-    return f"{request.dest} holds {held}; fetched {counted(result.blobs_transferred, 'blob')}"
+        return f"{request.dest} would hold {held}{spite}"
+    return f"{request.dest} holds {held}; fetched {counted(result.blobs_transferred, 'blob')}{spite}"
 
 
 def main() -> None:
     """Run the module."""
+    texts: dict[str, Any] = {name: {"type": "str"} for name in TEXTS}
+    lists: dict[str, Any] = {name: {"type": "list", "elements": "str"} for name in _LISTS}
+    flags: dict[str, Any] = {name: {"type": "bool"} for name in FLAGS}
     run(
         work,
         {
             **registry_arguments(),
             **report_arguments(),
+            **texts,
+            **lists,
+            **flags,
             "dest": {"type": "path", "required": True},
-            "platform": {"type": "bool", "default": True},
-            "platform_versions": {"type": "str"},
-            "since_version": {"type": "str"},
-            "release": {"type": "str"},
-            "ignore_suspend": {"type": "bool", "default": False},
-            "modules": {"type": "list", "elements": "str"},
-            "exclude_modules": {"type": "list", "elements": "str"},
+            "plan": {"type": "dict"},
+            "plan_file": {"type": "path"},
             "modules_path": {"type": "str", "default": "modules"},
-            "security_db": {"type": "bool", "default": True},
-            "installer": {"type": "bool", "default": True},
-            "installer_tag": {"type": "str"},
             "vex": {"type": "bool", "default": True},
             "chunk_size": {"type": "str"},
             "force": {"type": "bool", "default": False},

@@ -66,6 +66,8 @@ class ArchivePlan:
         self.size = 0
         """Bytes placed so far; after `close` those of the whole archive."""
         self.images = 0
+        self.distinct_bytes = 0
+        """Bytes of blobs placed so far, of one that lies in several layouts once."""
 
     @property
     def blobs(self) -> int:
@@ -81,6 +83,8 @@ class ArchivePlan:
         blobs = self.layouts[layout].blobs
         if key in blobs:
             return None
+        if not any(key in other.blobs for other in self.layouts.values()):
+            self.distinct_bytes += size
         start = self.size
         offset = start + len(tar.header(blob_name(layout, key), size))
         blobs.put(key, offset, size)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""JSON and YAML out of images: read without trust, returned as plain data (the one place that imports yaml)."""
+"""JSON and YAML, read without trust and returned as plain data (the one place that imports yaml)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ except ImportError:
 
 LARGEST_DOCUMENT = 4 * 1024 * 1024
 """Bytes. The largest metadata file of a release, its component list, has some 60 KB."""
+LARGEST_HANDED_ON = 64 * 1024 * 1024
+"""Bytes. A plan for two hundred clusters with some dozen modules each has a few megabytes."""
 _MOST_NODES = 500_000
+_MOST_NODES_HANDED_ON = 5_000_000
 _DEEPEST = 60
 _MOST_ALIASES = 20
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
@@ -64,6 +67,23 @@ def load_yaml_texts(raw: bytes, *, where: str) -> Any:
     return _Plain(where).copy(_load(raw, where, _text_loader))
 
 
+def load_handed_on(raw: bytes, *, where: str) -> Any:
+    """Read a document that one step hands on to another, JSON or YAML, as plain data that can be written again.
+
+    Raises InvalidContent naming `where`; AirgapError when it takes PyYAML and that is not installed.
+    """
+    _check_size(raw, where, LARGEST_HANDED_ON)
+    if raw.lstrip()[:1] == b"{":
+        try:
+            document = json.loads(raw, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            pass  # a mapping in YAML may begin so, too
+        else:
+            return _Plain(where, _MOST_NODES_HANDED_ON).copy(document)
+    loaded = _load(raw, where, _safe_loader, largest=LARGEST_HANDED_ON)
+    return _Plain(where, _MOST_NODES_HANDED_ON).copy(loaded)
+
+
 def kind_of(value: object) -> str:
     """What JSON calls the type of `value`, for error texts."""
     if value is None:
@@ -93,10 +113,10 @@ def _safe_loader() -> Any:
     return Loader
 
 
-def _load(raw: bytes, where: str, loader: Callable[[], Any]) -> Any:
+def _load(raw: bytes, where: str, loader: Callable[[], Any], *, largest: int = LARGEST_DOCUMENT) -> Any:
     if YAML_IMPORT_ERROR is not None:
         raise AirgapError(f"{where}: reading YAML needs the Python package PyYAML, which is not installed")
-    _check_size(raw, where)
+    _check_size(raw, where, largest)
     try:
         _check_events(yaml.parse(raw, Loader=loader()), where)
         return yaml.load(raw, Loader=loader())  # noqa: S506 - both loaders are safe ones
@@ -122,9 +142,9 @@ def _check_events(events: Iterable[Any], where: str) -> None:
             depth -= 1
 
 
-def _check_size(raw: bytes, where: str) -> None:
-    if len(raw) > LARGEST_DOCUMENT:
-        raise InvalidContent(f"{where}: {len(raw)} bytes, more than the {LARGEST_DOCUMENT} that are read")
+def _check_size(raw: bytes, where: str, largest: int = LARGEST_DOCUMENT) -> None:
+    if len(raw) > largest:
+        raise InvalidContent(f"{where}: {len(raw)} bytes, more than the {largest} that are read")
 
 
 def _no_number(name: str) -> NoReturn:
@@ -138,15 +158,16 @@ def _brief(error: BaseException) -> str:
 class _Plain:
     """Copies a parsed document; stops at what few bytes can blow up to: nesting, and aliases of aliases in YAML."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, most_nodes: int = _MOST_NODES) -> None:
         self._where = where
+        self._most_nodes = most_nodes
         self._nodes = 0
 
     def copy(self, value: object, depth: int = 0) -> Any:
         self._nodes += 1
-        if self._nodes > _MOST_NODES or depth > _DEEPEST:
+        if self._nodes > self._most_nodes or depth > _DEEPEST:
             raise InvalidContent(
-                f"{self._where}: more than {_MOST_NODES} values or {_DEEPEST} levels; refused as hostile"
+                f"{self._where}: more than {self._most_nodes} values or {_DEEPEST} levels; refused as hostile"
             )
         if isinstance(value, dict):
             return {self._text(key): self.copy(item, depth + 1) for key, item in value.items()}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 
+from .._bundle.layout import TaggedImage
 from .._dkp import components, tree
 from .._oci import digest as digests
 from .._oci.compression import ByteSource
@@ -39,7 +40,13 @@ class ArchivePlanner:
         self.builder = builder
         self.releases: dict[str, list[str]] = {}
         """Version -> digests (or tags, for old installers) of its component images, for delivery.json."""
+        self.sizes: dict[str, int] = {}
+        """Version (or database, or ``installer``) -> bytes of the blobs that it is the first to bring."""
         self._reader = reader
+        self._listed_in: dict[str, ReleaseOrder] = {}
+        """The first release that lists an image, by the image's digest or tag, from the first release on."""
+        self._extras: dict[tuple[str, str], str] = {}
+        """The first version that lists an extra image, by the image's layout and tag."""
         self._downloads = downloads
         self._vex = vex
 
@@ -47,7 +54,9 @@ class ArchivePlanner:
         """Place everything; afterwards the archive's size is final. Raises what reading and writing raise."""
         listing = {release.image.manifest.digest for release in self.order.releases}
         for image in self.order.images:
-            self._add(image.layout, image.tag, image.manifest, withhold=image.manifest.digest in listing)
+            withhold = image.manifest.digest in listing
+            owner = self._owner(image.layout, image.tag)
+            self._add(image.layout, image.tag, image.manifest, of=owner, withhold=withhold)
         self.builder.flush()
         if self.order.releases:
             self._add_lists()
@@ -55,10 +64,17 @@ class ArchivePlanner:
                 self._add_attestations()
         self.builder.close()
 
-    def _add(self, layout: str, tag: str, manifest: Manifest, *, withhold: bool = False) -> None:
+    def _add(self, layout: str, tag: str, manifest: Manifest, *, of: str, withhold: bool = False) -> None:
+        """Place an image; what it adds counts for the version (or database) `of`."""
+        before = self.builder.plan.distinct_bytes
         self.builder.add(layout, tag, manifest, withhold=withhold)
         if manifest.is_index:
             self.builder.image_bytes[layout][tag] += self._add_children(layout, manifest, _DEEPEST_INDEX)
+        self.sizes[of] = self.sizes.get(of, 0) + self.builder.plan.distinct_bytes - before
+
+    def _owner(self, layout: str, tag: str) -> str:
+        """The version that an image under a tag of its own is of; where there are no versions, the layout's name."""
+        return self.order.channels.get(tag, tag) if self.order.releases else layout.rpartition("/")[2]
 
     def _add_children(self, layout: str, index: Manifest, depth: int) -> int:
         """Everything an index names goes with it, or its digest would not hold in the target. Returns its bytes."""
@@ -78,8 +94,6 @@ class ArchivePlanner:
         return self.builder.repositories[layout]
 
     def _add_lists(self) -> None:
-        extras: dict[tuple[str, str], None] = {}
-        wanted: dict[str, str] = {}
         listed = self._reader.gather(self._read_list, self.order.releases)
         self.builder.release_withheld()  # they lie at the start of the archive, where hashing waits for them
         for release, files in zip(self.order.releases, listed):
@@ -87,11 +101,9 @@ class ArchivePlanner:
             if self.order.module:
                 found = components.find_module_digests(files.get(components.MODULE_DIGESTS_FILE, b""))
                 if components.EXTRA_IMAGES_FILE in files:
-                    extras.update(
-                        dict.fromkeys(
-                            components.parse_extra_images(files[components.EXTRA_IMAGES_FILE], where=where).items()
-                        )
-                    )
+                    extra = components.parse_extra_images(files[components.EXTRA_IMAGES_FILE], where=where)
+                    for name, tag in extra.items():
+                        self._extras.setdefault(self._extra(name, tag), release.version)
                 references = sorted(found)
             else:
                 parts = components.platform_components(files, where=where)
@@ -99,9 +111,9 @@ class ArchivePlanner:
             references = [sys.intern(reference) for reference in references]  # releases share most of them
             self.releases[release.version] = references
             for reference in references:
-                wanted.setdefault(reference, where)
-        self._add_components(wanted)
-        self._add_extras(extras)
+                self._listed_in.setdefault(reference, release)
+        self._add_components()
+        self._add_extras()
 
     def _read_list(self, release: ReleaseOrder) -> dict[str, bytes]:
         wanted = _MODULE_FILES if self.order.module else _PLATFORM_FILES
@@ -118,32 +130,35 @@ class ArchivePlanner:
         self._downloads.scan(job, read)
         return True
 
-    def _add_components(self, wanted: Mapping[str, str]) -> None:
-        """Place the images of all lists; `wanted` says which release lists them. Together, so that a long line is busy
-        with all of them and not with what one release has that the one before had not."""
+    def _add_components(self) -> None:
+        """Place the images of all lists. Together, so that a long line is busy with all of them and not with what one
+        release has that the one before had not."""
         layout = tree.module_repository(self.order.module) if self.order.module else tree.ROOT
         held = self.builder.plan.layouts[layout]
-        new = (reference for reference in wanted if not held.holds_manifest(_short_tag(reference)))
+        new = (reference for reference in self._listed_in if not held.holds_manifest(_short_tag(reference)))
         for batch in _batches(new):
-            for reference, manifest in zip(batch, self._manifests(layout, batch, wanted.__getitem__)):
-                self._add(layout, _short_tag(reference), manifest)
+            for reference, manifest in zip(batch, self._manifests(layout, batch, self._place_of_list)):
+                self._add(layout, _short_tag(reference), manifest, of=self._listed_in[reference].version)
             self.builder.flush()
 
-    def _add_extras(self, extras: Iterable[tuple[str, str]]) -> None:
-        for name, _tag in sorted(extras):
-            layout = tree.module_extra_repository(str(self.order.module), name)
-            repository = f"{self._repository(tree.module_repository(str(self.order.module)))}/extra/{name}"
-            self.builder.add_layout(layout, repository)
-        wanted = sorted(extras)
-        layouts = [tree.module_extra_repository(str(self.order.module), name) for name, _tag in wanted]
+    def _place_of_list(self, reference: str) -> str:
+        release = self._listed_in[reference]
+        return f"{release.image.repository}:{release.version}"
+
+    def _extra(self, name: str, tag: str) -> tuple[str, str]:
+        return tree.module_extra_repository(str(self.order.module), name), tag
+
+    def _add_extras(self) -> None:
+        wanted = sorted(self._extras)
+        main = self._repository(tree.module_repository(str(self.order.module))) if wanted else ""
+        for layout, _tag in wanted:
+            self.builder.add_layout(layout, f"{main}/{tree.place_of(layout).part}")
+        listed_in = f"{components.EXTRA_IMAGES_FILE} of {self.order.module}"
         found = self._reader.gather(
-            lambda item: self._required(
-                self._repository(item[0]), item[1], f"{components.EXTRA_IMAGES_FILE} of {self.order.module}"
-            ),
-            [(layout, tag) for layout, (_name, tag) in zip(layouts, wanted)],
+            lambda item: self._required(self._repository(item[0]), item[1], listed_in=listed_in), wanted
         )
-        for layout, (_name, tag), manifest in zip(layouts, wanted, found):
-            self._add(layout, tag, manifest)
+        for (layout, tag), manifest in zip(wanted, found):
+            self._add(layout, tag, manifest, of=self._extras[layout, tag])
         self.builder.flush()
 
     def _manifests(
@@ -169,25 +184,32 @@ class ArchivePlanner:
         """VEX: attestations of everything placed so far, from each image's own repository (d8-mirror.md §7.1)."""
         layouts = [layout for layout in self.builder.plan.layouts if self._may_be_attested(layout)]
         for layout, tags in zip(layouts, self._reader.gather(self._tags_of, layouts)):
-            candidates = self._candidates(layout)
-            if tags is not None:
-                candidates = sorted(set(candidates) & tags)
+            owners = self._candidates(layout)
+            candidates = sorted(owners if tags is None else owners.keys() & tags)
             found = self._reader.gather(partial(self._optional, layout), candidates)
             for tag, manifest in zip(candidates, found):
                 if manifest is not None:
-                    self._add(layout, tag, manifest)
+                    self._add(layout, tag, manifest, of=owners[tag])
             self.builder.flush()
 
     def _may_be_attested(self, layout: str) -> bool:
         return layout == tree.ROOT or (self.order.module is not None and tree.place_of(layout).part != "release")
 
-    def _candidates(self, layout: str) -> list[str]:
-        tags = set()
+    def _candidates(self, layout: str) -> dict[str, str]:
+        """Tags that attestations would have, with the version that brought what they attest."""
+        owners: dict[str, str] = {}
         for image in self.builder.plan.layouts[layout].images.values():
-            tags.add(tree.attestation_of_digest(image.digest))
+            owner = self._brought_by(layout, image)
+            owners.setdefault(tree.attestation_of_digest(image.digest), owner)
             if not image.is_known_by_digest:
-                tags.add(tree.attestation_of_tag(image.short_tag))
-        return sorted(tags)
+                owners.setdefault(tree.attestation_of_tag(image.short_tag), owner)
+        return owners
+
+    def _brought_by(self, layout: str, image: TaggedImage) -> str:
+        listed = self._listed_in.get(image.digest if image.is_known_by_digest else image.short_tag)
+        if listed is not None:
+            return listed.version
+        return self._extras.get((layout, image.short_tag)) or self._owner(layout, image.short_tag)
 
     def _tags_of(self, layout: str) -> set[str] | None:
         """Attestations that the repository lists; None where it lists no tags, so that each has to be asked for."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,20 +18,23 @@ from .._bundle.errors import NoSpace
 from .._bundle.plan import ArchivePlan
 from .._bundle.reserve import free_bytes
 from .._bundle.workspace import Workspace
+from .._dkp import tree
 from .._dkp.editions import edition_of
 from .._dkp.findings import Finding
 from .._oci import digest as digests
 from .._oci.errors import AirgapError, Stopped
+from .._oci.reference import RepositoryAddress
 from .._registry.client import Registry
 from .._registry.stopping import Stopping
 from .building import Builder
 from .downloads import Downloads
 from .keeping import Keeper
 from .memory import HostMemory
+from .planned import resolve_plan
 from .planning import ArchivePlanner
 from .proofs import is_proven, remember_proof
 from .reading import ImageReader, raise_first
-from .request import Resolution, Selectors
+from .request import Planned, Resolution, Selectors
 from .resolve import resolve
 
 _PLANNERS = 8
@@ -41,7 +44,7 @@ _PLANNERS = 8
 class PullRequest:
     """What `oci_bundle_pull` was asked for. `chunk_size` is bytes, 0 for plain archives."""
 
-    selectors: Selectors
+    wanted: Selectors | Planned
     dest: Path
     chunk_size: int = 0
     force: bool = False
@@ -60,10 +63,12 @@ class PullResult:
     archives: tuple[ArchiveSummary, ...]
     blobs_transferred: int
     findings: tuple[Finding, ...] = field(default=())
+    sizes: dict[str, Any] = field(default_factory=dict)
+    """Bytes that each version adds to those below it, in the shape of the module's result."""
 
 
 def pull(request: PullRequest, registry: Registry, memory: HostMemory, stopping: Stopping) -> PullResult:
-    """Bring what the selectors take into a bundle at `request.dest`.
+    """Bring what the selectors take, or the plan carries, into a bundle at `request.dest`.
 
     Raises InvalidInput, SelectionError, RegistryError, BundleError, InvalidContent or Stopped. Whatever ends a run,
     what it wrote is used by the next one.
@@ -71,9 +76,9 @@ def pull(request: PullRequest, registry: Registry, memory: HostMemory, stopping:
     workspace = Workspace(request.dest, force=request.force, ignored=request.ignored_names)
     reader = ImageReader(registry, workspace.donors, memory)
     try:
-        resolution = resolve(reader, registry.address, request.selectors)
+        resolution = _resolved(reader, registry.address, request.wanted)
         if not resolution.archives:
-            return PullResult(False, resolution.content, (), 0, tuple(resolution.findings))
+            return PullResult(False, resolution.content, (), 0, tuple(resolution.findings), _sizes(()))
         run = _Run(request, registry, reader, workspace, resolution, stopping)
         if request.check_mode:
             return run.estimate()
@@ -94,6 +99,10 @@ def pull(request: PullRequest, registry: Registry, memory: HostMemory, stopping:
     finally:
         reader.close()
         workspace.close()
+
+
+def _resolved(reader: ImageReader, root: RepositoryAddress, wanted: Selectors | Planned) -> Resolution:
+    return resolve_plan(reader, root, wanted) if isinstance(wanted, Planned) else resolve(reader, root, wanted)
 
 
 def _unproven(workspace: Workspace, memory: HostMemory) -> list[ArchiveSummary]:
@@ -131,7 +140,7 @@ class _Run:
         self._plan(planners)
         archives = tuple(planner.builder.summary() for planner in planners)
         changed = any(planner.builder.differs for planner in planners) or not self._is_delivered(planners, archives)
-        return self._result(changed, archives, 0)
+        return self._result(changed, planners, archives, 0)
 
     def exact_shortage(self, shortage: NoSpace) -> NoSpace:
         """How much space the whole bundle needs beside what is there, for the message; `shortage` if that is not it."""
@@ -176,12 +185,12 @@ class _Run:
         work = [planner.builder.writer.work for planner in planners if planner.builder.writer is not None]
         if not work and self._is_delivered(planners, archives):
             self._workspace.clean()
-            return self._result(False, archives, downloads.blobs)
+            return self._result(False, planners, archives, downloads.blobs)
         for file in work:
             file.space.sync()
         kept = [archive for planner, archive in zip(planners, archives) if planner.builder.writer is None]
         self._workspace.finish(work, kept, render(self._delivery(planners, archives)))
-        return self._result(True, archives, downloads.blobs)
+        return self._result(True, planners, archives, downloads.blobs)
 
     def _planners(self, downloads: Downloads | None) -> list[ArchivePlanner]:
         host = self._registry.address.host
@@ -197,7 +206,7 @@ class _Run:
                 downloads=downloads,
             )
             planners.append(
-                ArchivePlanner(order, builder, self._reader, downloads=downloads, vex=self._request.selectors.vex)
+                ArchivePlanner(order, builder, self._reader, downloads=downloads, vex=self._request.wanted.vex)
             )
         return planners
 
@@ -213,8 +222,13 @@ class _Run:
                 for future in futures:
                     future.cancel()
 
-    def _result(self, changed: bool, archives: tuple[ArchiveSummary, ...], blobs: int) -> PullResult:
-        return PullResult(changed, self._resolution.content, archives, blobs, tuple(self._resolution.findings))
+    def _result(
+        self, changed: bool, planners: list[ArchivePlanner], archives: tuple[ArchiveSummary, ...], blobs: int
+    ) -> PullResult:
+        resolution = self._resolution
+        return PullResult(
+            changed, resolution.content, archives, blobs, tuple(resolution.findings), sizes=_sizes(planners)
+        )
 
     def _delivery(self, planners: list[ArchivePlanner], archives: tuple[ArchiveSummary, ...]) -> Delivery:
         releases: dict[str, Any] = {"platform": {}, "modules": {}}
@@ -226,7 +240,9 @@ class _Run:
                 releases["platform"] = planner.releases
         address = self._registry.address
         source = {"images_repo": str(address), "edition": edition_of(address)}
-        return Delivery(source, self._resolution.content, archives, _images(planners), releases)
+        wanted = self._request.wanted
+        plan = dict(wanted.plan.document) if isinstance(wanted, Planned) else None
+        return Delivery(source, self._resolution.content, archives, _images(planners), releases, plan)
 
     def _is_delivered(self, planners: list[ArchivePlanner], archives: tuple[ArchiveSummary, ...]) -> bool:
         """Whether the delivery.json that lies there is just what would be written."""
@@ -236,6 +252,21 @@ class _Run:
         with path.open("rb") as file:
             same = all(file.read(len(piece)) == piece for piece in render(self._delivery(planners, archives)))
             return same and not file.read(1)
+
+
+def _sizes(planners: Iterable[ArchivePlanner]) -> dict[str, Any]:
+    sizes: dict[str, Any] = {"platform": {}, "modules": {}, "security_db": {}, "installer": 0}
+    for planner in planners:
+        order = planner.order
+        if order.module is not None:
+            sizes["modules"][order.module] = planner.sizes
+        elif order.name == tree.PLATFORM_ARCHIVE:
+            sizes["platform"] = planner.sizes
+        elif order.name == tree.SECURITY_ARCHIVE:
+            sizes["security_db"] = planner.sizes
+        else:
+            sizes["installer"] = sum(planner.sizes.values())
+    return sizes
 
 
 def _images(planners: list[ArchivePlanner]) -> Iterator[DeliveredImage]:

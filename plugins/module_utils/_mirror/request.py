@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._dkp.findings import Finding
 from .._dkp.modules import ModuleChoice
+from .._dkp.plan.document import PlanDocument
 from .._dkp.platform import PlatformSelector
 from .._oci.manifest import Manifest
 
@@ -29,6 +31,17 @@ class Selectors:
     """Whether the tag was given by the user: then it has to be there."""
     vex: bool = True
     ignore_suspend: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A pull by plan: its content, no more and no less. `accepted` are the findings it is carried out in spite of."""
+
+    plan: PlanDocument
+    modules_path: str
+    """Normalised: ``""`` is the root itself."""
+    accepted: tuple[Finding, ...] = ()
+    vex: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class ReleaseOrder:
 class ArchiveOrder:
     """One archive: `layouts` maps layout paths to repositories, `images` come first, `releases` bring more.
 
-    `module` is the module's name, None for other archives. `attested` are the layouts whose images may have VEX.
+    `module` is the module's name, None for other archives. `channels` says which version each pointer is of.
     """
 
     name: str
@@ -62,11 +75,12 @@ class ArchiveOrder:
     images: tuple[TaggedManifest, ...]
     releases: tuple[ReleaseOrder, ...] = ()
     module: str | None = None
+    channels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Resolution:
-    """What the selectors mean at this source: `content` in the contract's shape, the archives, and remarks."""
+    """What was asked for, at this source: `content` in the contract's shape, the archives, and remarks."""
 
     content: dict[str, Any]
     archives: list[ArchiveOrder] = field(default_factory=list)

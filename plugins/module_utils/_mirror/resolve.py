@@ -6,26 +6,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .._dkp import release as releases
 from .._dkp import tree
 from .._dkp.channels import KNOWN_CHANNELS
 from .._dkp.content import Content, Releases, releases_of
-from .._dkp.editions import bare_root
 from .._dkp.findings import Finding
 from .._dkp.modules import ModuleSelector, choose_modules, module_wants_tag_list, select_module
 from .._dkp.platform import PlatformSelector, select_platform, wants_tag_list
-from .._dkp.selection import Selection, SelectionError, missing_tag
+from .._dkp.selection import Selection, missing_tag
 from .._oci.reference import RepositoryAddress
 from .._registry.errors import AccessDenied, NotFound
 from .offer import ReleaseImage, list_tags, module_states, platform_states, read_channels, read_release_image
+from .orders import (
+    Found,
+    Wanted,
+    fetch,
+    installer_order,
+    installer_repositories,
+    lacking,
+    missing_images,
+    module_images,
+    module_order,
+    platform_images,
+    platform_order,
+    security_order,
+)
 from .reading import ImageReader
-from .request import ArchiveOrder, ReleaseOrder, Resolution, Selectors, TaggedManifest
+from .request import Resolution, Selectors, TaggedManifest
 
 _RELEASE_FILES = (releases.VERSION_FILE,)
-_PLATFORM_ORDER = (tree.INSTALL, tree.ROOT, tree.INSTALL_STANDALONE, tree.RELEASE_CHANNEL)
-"""Install images come first: they list the components (design §4, idea 1)."""
 
 
 def resolve(reader: ImageReader, root: RepositoryAddress, selectors: Selectors) -> Resolution:
@@ -58,68 +69,34 @@ def _resolve_platform(
     selection = select_platform(selector, states, tags)
     resolution.findings += selection.warnings
     custom = frozenset(selection.tags)
-    wanted = [
-        (layout, tag, layout == tree.INSTALL_STANDALONE or (layout == tree.RELEASE_CHANNEL and tag in custom))
-        for tag in selection.references
-        for layout in _PLATFORM_ORDER
-    ]
-    images = _fetch(reader, root, wanted, subject="platform")
-    images += _pointers(selection, channels, images, tree.RELEASE_CHANNEL, repository)
-    images.sort(key=lambda image: _PLATFORM_ORDER.index(image.layout))  # stable: versions stay ascending
-    resolution.archives.append(
-        ArchiveOrder(
-            name=tree.PLATFORM_ARCHIVE,
-            layouts={layout: root.child(layout) for layout in _PLATFORM_ORDER},
-            images=tuple(images),
-            releases=tuple(
-                ReleaseOrder("platform", image.tag, image) for image in images if image.layout == tree.INSTALL
-            ),
-        )
+    images = _fetch(
+        reader,
+        [image for tag in selection.references for image in platform_images(root, tag, custom=tag in custom)],
+        subject="platform",
     )
+    pointers = _pointers(selection, channels, images, tree.RELEASE_CHANNEL, repository)
+    resolution.archives.append(platform_order(root, [*images.values(), *pointers], selection.channels))
     return releases_of(selection)
 
 
-def _fetch(
-    reader: ImageReader, root: RepositoryAddress, wanted: Iterable[tuple[str, str, bool]], *, subject: str
-) -> list[TaggedManifest]:
-    """The manifests of (path, tag, optional) below `root`; SelectionError names what is missing and not optional."""
-
-    def fetch(item: tuple[str, str, bool]) -> TaggedManifest | None:
-        path, tag, _optional = item
-        try:
-            return TaggedManifest(path, root.child(path), tag, reader.manifest(root.child(path), tag))
-        except NotFound:
-            return None
-
-    items = list(wanted)
-    found = reader.gather(fetch, items)
-    missing = [
-        f"{root.child(path)}:{tag}"
-        for (path, tag, optional), image in zip(items, found)
-        if image is None and not optional
-    ]
+def _fetch(reader: ImageReader, wanted: Sequence[Wanted], *, subject: str) -> Found:
+    """The `wanted` images; SelectionError names what is missing and not optional."""
+    found = fetch(reader, wanted)
+    missing = lacking(wanted, found)
     if missing:
-        raise SelectionError(
-            f"{subject}: the source lacks {', '.join(missing)}, which what was asked for needs. The vendor's tree is "
-            "incomplete there or the licence does not cover it; choose other versions or ask the vendor",
-            missing=missing,
-        )
-    return [image for image in found if image is not None]
+        raise missing_images(missing, subject=subject)
+    return found
 
 
 def _pointers(
-    selection: Selection,
-    channels: dict[str, ReleaseImage],
-    images: Iterable[TaggedManifest],
-    layout: str,
-    repository: str,
+    selection: Selection, channels: dict[str, ReleaseImage], images: Found, layout: str, repository: str
 ) -> list[TaggedManifest]:
     """The channel images to carry: as the source has them, or that of the version where the selection says so."""
-    by_tag = {image.tag: image.manifest for image in images if image.layout == layout}
     pointers = []
     for name, version in selection.channels.items():
         own = channels.get(name)
-        manifest = own.manifest if own is not None and name not in selection.repointed else by_tag[str(version)]
+        repointed = own is None or name in selection.repointed
+        manifest = images[layout, str(version)].manifest if own is None or repointed else own.manifest
         pointers.append(TaggedManifest(layout, repository, name, manifest))
     return pointers
 
@@ -127,25 +104,22 @@ def _pointers(
 def _resolve_installer(
     reader: ImageReader, root: RepositoryAddress, selectors: Selectors, resolution: Resolution
 ) -> list[str]:
-    """The installer lies beside the editions (d8-mirror.md §1.3); a tree that was mirrored by d8 has it below."""
     tag = str(selectors.installer_tag)
-    parent = bare_root(root)
-    candidates = dict.fromkeys([parent.child(tree.INSTALLER).lstrip("/"), root.child(tree.INSTALLER)])
+    candidates = installer_repositories(root)
     for repository in candidates:
         try:
             manifest = reader.manifest(repository, tag)
         except NotFound:
             continue
         except AccessDenied as error:
-            if selectors.installer_named or repository != next(iter(candidates)):
+            if selectors.installer_named or repository != candidates[0]:
                 raise
             resolution.findings.append(_not_covered("installer", f"{repository}:{tag}", str(error)))
             return []
-        image = TaggedManifest(tree.INSTALLER, repository, tag, manifest)
-        resolution.archives.append(ArchiveOrder(tree.INSTALLER_ARCHIVE, {tree.INSTALLER: repository}, (image,)))
+        resolution.archives.append(installer_order([TaggedManifest(tree.INSTALLER, repository, tag, manifest)]))
         return [tag]
     if selectors.installer_named:
-        raise missing_tag(tag, list_tags(reader, next(iter(candidates))), subject="installer")
+        raise missing_tag(tag, list_tags(reader, candidates[0]), subject="installer")
     problem = f"the source has no installer under the tag {tag} ({' nor '.join(candidates)})"
     resolution.findings.append(_absent("installer", "installer", problem, "Set installer: false if that is meant"))
     return []
@@ -154,25 +128,31 @@ def _resolve_installer(
 def _resolve_security(
     reader: ImageReader, root: RepositoryAddress, resolution: Resolution
 ) -> dict[str, tuple[str, ...]]:
-    wanted = [(tree.security_repository(name), tag, True) for name, tag in tree.SECURITY_TAGS.items()]
+    wanted = [Wanted(layout, root.child(layout), tag, optional=True) for layout, tag in _databases()]
     try:
-        images = _fetch(reader, root, wanted, subject="security databases")
+        images = fetch(reader, wanted)
     except AccessDenied as error:
         resolution.findings.append(_not_covered("security_db", root.child(tree.SECURITY_LAYOUTS[0]), str(error)))
         return {}
-    if tree.SECURITY_LAYOUTS[0] not in {image.layout for image in images}:
+    layouts = {layout for layout, _tag in images}
+    if tree.SECURITY_LAYOUTS[0] not in layouts:
         database = root.child(tree.SECURITY_LAYOUTS[0])
         problem = f"the source has no vulnerability databases ({database}:2 is not there)"
         hint = "Editions CE, BE and SE have none; set security_db: false to say so"
         resolution.findings.append(_absent("security_db", "security_db", problem, hint))
         return {}
-    for path, tag, _optional in wanted:
-        if path not in {image.layout for image in images}:
-            problem = f"the source has no {root.child(path)}:{tag}"
-            resolution.findings.append(_absent("security_db", path, problem, "Nothing to do if the edition lacks it"))
-    layouts = {path: root.child(path) for path, _tag, _optional in wanted}
-    resolution.archives.append(ArchiveOrder(tree.SECURITY_ARCHIVE, layouts, tuple(images)))
-    return {image.layout.rpartition("/")[2]: (image.tag,) for image in images}
+    for item in wanted:
+        if item.layout not in layouts:
+            problem = f"the source has no {item.name}"
+            resolution.findings.append(
+                _absent("security_db", item.layout, problem, "Nothing to do if the edition lacks it")
+            )
+    resolution.archives.append(security_order(root, images.values()))
+    return {layout.rpartition("/")[2]: (tag,) for layout, tag in images}
+
+
+def _databases() -> list[tuple[str, str]]:
+    return [(tree.security_repository(name), tag) for name, tag in tree.SECURITY_TAGS.items()]
 
 
 def _absent(identity: str, subject: str, problem: str, hint: str) -> Finding:
@@ -215,21 +195,24 @@ def _resolve_each(
         for selector, offer, listed in zip(selectors, offers, tags)
     ]
     wanted = [
-        (path, tag, path.endswith("/release") and tag in selection.tags)
+        image
         for selector, selection in zip(selectors, selections)
         for tag in selection.references
-        for path in (selector.name, f"{selector.name}/release")
+        for image in module_images(base, selector.name, tag, custom=tag in selection.tags)
     ]
-    fetched = _fetch(reader, base, wanted, subject="modules")
-    by_layout: dict[str, list[TaggedManifest]] = {}
-    for tagged in fetched:
-        by_layout.setdefault(tagged.layout, []).append(tagged)
+    found = _fetch(reader, wanted, subject="modules")
+    by_module: dict[str, Found] = {}
+    for place, image in found.items():
+        by_module.setdefault(tree.place_of(image.layout).name, {})[place] = image
     contents = {}
     for selector, selection, offer in zip(selectors, selections, offers):
         resolution.findings += selection.warnings
         if selection.references:
-            resolution.archives.append(_module_archive(selector.name, base, selection, offer, by_layout))
-            contents[selector.name] = releases_of(selection)
+            name, layout = selector.name, tree.module_release_repository(selector.name)
+            images = by_module[name]
+            pointers = _pointers(selection, offer, images, layout, base.child(f"{name}/release"))
+            resolution.archives.append(module_order(base, name, [*images.values(), *pointers], selection.channels))
+            contents[name] = releases_of(selection)
     return contents
 
 
@@ -260,27 +243,3 @@ def _offers(
         images = zip(KNOWN_CHANNELS, answers)
         offers.append({channel: image for channel, image in images if isinstance(image, ReleaseImage)})
     return selectors, offers
-
-
-def _module_archive(
-    name: str,
-    base: RepositoryAddress,
-    selection: Selection,
-    offer: dict[str, ReleaseImage],
-    by_layout: dict[str, list[TaggedManifest]],
-) -> ArchiveOrder:
-    main, release = tree.module_repository(name), tree.module_release_repository(name)
-    repository = base.child(name)
-    images = [TaggedManifest(main, repository, image.tag, image.manifest) for image in by_layout.get(name, [])]
-    metadata = [
-        TaggedManifest(release, f"{repository}/release", image.tag, image.manifest)
-        for image in by_layout.get(f"{name}/release", [])
-    ]
-    metadata += _pointers(selection, offer, metadata, release, f"{repository}/release")
-    return ArchiveOrder(
-        name=tree.module_archive(name),
-        layouts={main: repository, release: f"{repository}/release"},
-        images=(*images, *metadata),
-        releases=tuple(ReleaseOrder(name, image.tag, image) for image in images),
-        module=name,
-    )
