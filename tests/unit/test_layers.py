@@ -16,6 +16,10 @@ import pytest
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 UTILS = PLUGINS / "module_utils"
 UTIL_FILES = sorted(UTILS.rglob("*.py"))
+# Plugins that run on the controller, and what they share.
+CONTROLLER_FILES = sorted(
+    path for folder in ("action", "filter", "plugin_utils") for path in (PLUGINS / folder).glob("*.py")
+)
 COLLECTION = "ansible_collections.dkp.airgap.plugins"
 
 # layer: the layers it may know besides itself
@@ -43,6 +47,7 @@ OWNERS = {
     "requests": {"_registry/transport.py"},
     "urllib3": {"_registry/transport.py"},
     "ansible": {"_module.py"},
+    "jmespath": {"_dkp/cluster/objects.py"},
     "subprocess": {"_registry/docker_config.py"},
 }
 
@@ -111,6 +116,25 @@ def test_no_file_imports_itself_in_a_circle() -> None:
     names = {f"{COLLECTION}." + ".".join(path.relative_to(PLUGINS).with_suffix("").parts): path for path in UTIL_FILES}
     graph = {name: {other for other in imports(path) if other in names} for name, path in names.items()}
     TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", CONTROLLER_FILES, ids=label)
+def test_plugins_of_the_controller_know_the_domain_alone(path: Path) -> None:
+    # What needs HTTP or bundles is a module, which runs where the registry or the bundle is.
+    too_far = layers_imported(path) - {"_oci", "_dkp"}
+    assert not too_far, f"{label(path)} imports {', '.join(sorted(too_far))}"
+    third_party = {name.split(".")[0] for name in imports(path)} & {"requests", "urllib3", "jmespath", "yaml"}
+    if path.parent.name == "plugin_utils":
+        third_party -= {"yaml"}  # documents are written there, and read in _dkp
+    assert not third_party, f"{label(path)} imports {', '.join(sorted(third_party))}; module_utils do that"
+
+
+@pytest.mark.parametrize("path", CONTROLLER_FILES, ids=label)
+def test_only_plugin_utils_of_the_controller_write_files(path: Path) -> None:
+    folder = path.parent.name
+    forbidden = NETWORK | ({"subprocess"} if folder == "plugin_utils" else FILES)
+    used = sorted({module for module in forbidden for name in imports(path) if is_within(name, module)})
+    assert not used, f"{label(path)} imports {', '.join(used)}"
 
 
 @pytest.mark.parametrize("path", sorted((PLUGINS / "modules").glob("*.py")), ids=label)

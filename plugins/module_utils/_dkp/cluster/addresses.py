@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9.\-_:/\[\]]*")
 
 
 def repository_address(value: Any, where: str) -> str | None:
-    """``host[:port][/path]``; a blank one is none. Anything else is refused and not repeated: it may hold a password."""
+    """``host[:port][/path]``; a blank one is none. Anything else is refused and not shown: it may hold a password."""
     stated = text(value, where).strip().rstrip("/")
     if not stated:
         return None

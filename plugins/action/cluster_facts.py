@@ -1,0 +1,109 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Facts of a cluster out of its objects, on the controller (documentation: `plugins/modules/cluster_facts.py`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.facts import ClusterFacts
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.reading import cluster_facts
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.request import (
+    INCLUDE_RUNNING,
+    UpdateRequest,
+    parse_wishes,
+    request_document,
+)
+from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError
+from ansible_collections.dkp.airgap.plugins.plugin_utils.arguments import validated
+from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import (
+    checked_target,
+    parse_mode,
+    plain_data,
+    write_document,
+)
+
+ARGUMENTS: dict[str, Any] = {
+    "objects": {"type": "dict", "required": True},
+    "name": {"type": "str"},
+    "dest": {"type": "path"},
+    "mode": {"type": "raw", "default": "0600"},
+    "inventory": {"type": "str"},
+    "wishes": {
+        "type": "dict",
+        "options": {
+            "target": {"type": "str"},
+            "include_running": {"type": "str", "choices": list(INCLUDE_RUNNING)},
+            "ignore_suspend": {"type": "bool"},
+        },
+    },
+}
+_LARGEST_RESULT = 240 * 1024
+"""Bytes of JSON: the contract's 256 KiB, less what Ansible adds."""
+_display = Display()
+
+
+class ActionModule(ActionBase):
+    """What Ansible looks for."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Check the arguments, make the facts, write the request."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            result.update(self._made(validated(self._task.args, ARGUMENTS), task_vars or {}))
+        except AirgapError as error:
+            result.update(failed=True, msg=str(error))
+        return result
+
+    def _made(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        mode = parse_mode(arguments["mode"])
+        dest = arguments["dest"] and checked_target(self._loader.path_dwim(arguments["dest"]))
+        name = str(arguments["name"] or task_vars.get("inventory_hostname", ""))
+        facts = cluster_facts(arguments["objects"], name=name)
+        request = UpdateRequest(facts, arguments["inventory"], parse_wishes(arguments["wishes"]))
+        document = plain_data(request_document(request), "request")
+        if dest and not self._task.check_mode:
+            write_document(dest, document, mode=mode)
+        _warn(facts)
+        made = {"changed": False, "msg": summary(facts), "ansible_facts": {"dkp_cluster_facts": document["cluster"]}}
+        if 2 * len(json.dumps(document)) > _LARGEST_RESULT:
+            return {**made, "omitted": ["request"]}
+        return {**made, "request": document, "omitted": []}
+
+
+def summary(facts: ClusterFacts) -> str:
+    """The facts in one sentence."""
+    edition = f" {facts.edition}" if facts.edition else ""
+    channel = f"on {facts.channel}" if facts.channel else "without a release channel"
+    enabled = sum(each.enabled and not each.embedded for each in (facts.modules or {}).values())
+    under_way = f", being switched to {facts.switched_version}" if _is_switching(facts) else ""
+    parts = [f"{facts.name}: DKP{edition} {facts.version} {channel}{under_way}"]
+    if facts.modules is not None:
+        parts.append(f"{enabled} {'module' if enabled == 1 else 'modules'} from sources")
+    if facts.nodes is not None:
+        parts.append(f"{len(facts.nodes)} {'node' if len(facts.nodes) == 1 else 'nodes'}")
+    return ", ".join(parts)
+
+
+def _is_switching(facts: ClusterFacts) -> bool:
+    return facts.switched_version not in (None, facts.version)
+
+
+def _warn(facts: ClusterFacts) -> None:
+    registry = facts.registry
+    if registry is not None and registry.source_agrees is False:
+        _display.warning(
+            f"{facts.name}: ModuleSource deckhouse does not read from {registry.address}/modules, where Deckhouse "
+            "itself pulls from: either modules have a path of their own, or a change of the registry is half done"
+        )
