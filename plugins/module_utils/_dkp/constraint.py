@@ -136,6 +136,16 @@ def parse_filter(text: str, *, where: str) -> NameFilter:
     return NameFilter(name.strip(), reader.constraint(len(name) + 1) if at else None)
 
 
+def parse_range(text: str, *, where: str) -> Range:
+    """Read a range as metadata of releases states it: a bare version is that version. Raises InvalidInput."""
+    reader = _Reader(text, where, 'for example ">= 1.68" or "~1.70"')
+    if not text.strip():
+        reader.refuse(0, "the constraint is empty")
+    if len(text) > _LONGEST:
+        reader.refuse(_LONGEST, f"longer than {_LONGEST} characters")
+    return reader.range(0, len(text))
+
+
 def _looks_constrained(text: str) -> bool:
     return any(character in text for character in "=<>~^")
 
@@ -163,7 +173,7 @@ class _Reader:
         if first == "=":
             return Constraint(pins=(self._pin(start, stop),))
         if first in "><~^":
-            return Constraint(ranges=(self._range(start, stop),))
+            return Constraint(ranges=(self.range(start, stop),))
         return Constraint(ranges=(self._bare_version(start, stop),))
 
     def _skip_blank(self, position: int) -> int:
@@ -199,7 +209,7 @@ class _Reader:
         upper = Comparison("<", (version.major + 1, 0, 0), Version(version.major + 1, 0, 0))
         return Range(text, ((lower, upper),), ())
 
-    def _range(self, start: int, stop: int) -> Range:
+    def range(self, start: int, stop: int) -> Range:
         groups: list[tuple[Comparison, ...]] = []
         anchors: list[Version] = []
         position = start

@@ -146,13 +146,13 @@ def number(value: Any, where: str) -> int:
 
 def version(value: Any, where: str) -> Version:
     """A version vX.Y.Z."""
-    found = _version_of(text(value, where))
+    found = version_of(text(value, where))
     if found is None:
         raise InvalidInput(f"{where}: {str(value)[:100]!r} is not a version; write it like v1.69.4")
     return found
 
 
-_version_of = functools.lru_cache(maxsize=65536)(version_of_tag)  # a fleet names few versions many times
+version_of = functools.lru_cache(maxsize=65536)(version_of_tag)  # a fleet names few versions many times
 
 
 def versions(value: Any, where: str) -> tuple[Version, ...]:

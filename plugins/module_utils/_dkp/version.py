@@ -50,7 +50,7 @@ class Version:
         """Major and minor: what Deckhouse updates one by one."""
         return (self.major, self.minor)
 
-    @property
+    @functools.cached_property
     def _precedence(self) -> tuple[tuple[int, int, int], bool, tuple[tuple[bool, int, str], ...]]:
         identifiers = tuple((False, int(part), "") if part.isdigit() else (True, 0, part) for part in self.prerelease)
         return (self.release, not self.prerelease, identifiers)

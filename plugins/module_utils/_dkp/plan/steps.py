@@ -41,7 +41,9 @@ def series_name(series: Series) -> str:
 
 def direct_chain(deployed: Version | None, target: Version) -> Chain:
     """The target alone: how the channel lts, and the first release of a module, are taken."""
-    return Chain((target,)) if deployed is None or deployed < target else Chain()
+    if deployed is None:
+        return Chain((target,))
+    return Chain((target,), majors=_crosses(deployed, target)) if deployed < target else Chain()
 
 
 def platform_chain(deployed: Version, target: Version, available: Iterable[Version]) -> Chain:
@@ -97,8 +99,12 @@ def _walk(
         tuple(steps),
         tuple(missing),
         reaches=bool(steps) and steps[-1] == target,
-        majors=target.major > deployed.major and (deployed.major, target.major) != (0, 1),
+        majors=_crosses(deployed, target),
     )
+
+
+def _crosses(deployed: Version, target: Version) -> bool:
+    return target.major > deployed.major and (deployed.major, target.major) != (0, 1)
 
 
 def _following(series: Series, target: Series, newest: Mapping[Series, Version]) -> Series:
