@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from driver import environments, machine, package
+from driver.dependencies import collections_path, provide_collections
 from driver.layers import module_steps, server_steps, unit_steps
 from driver.lint import lint_steps
 from driver.sanity import sanity_steps
@@ -34,11 +35,16 @@ def _cached_steps() -> list[Step]:
     providers = [
         Step("setup", f"{spec.name}, Python {spec.python}", functools.partial(_provide, spec)) for spec in specs
     ]
-    return [Step("setup", "programs built from source", _build_programs), *providers]
+    collections = Step("setup", "collections that ours depends on", _provide_collections)
+    return [Step("setup", "programs built from source", _build_programs), *providers, collections]
 
 
 def _provide(spec: environments.EnvironmentSpec) -> None:
     environments.provide(spec)
+
+
+def _provide_collections() -> None:
+    provide_collections()
 
 
 def _build_programs() -> None:
@@ -105,11 +111,10 @@ def _play(script: str) -> int:
     path = machine.CHECKOUT / "tests" / script
     if not path.exists():
         raise Failed(f"{path.relative_to(machine.CHECKOUT)} is not there")
-    with subprocess.Popen(
-        [core.python, path],
-        cwd=machine.CHECKOUT,
-        env=machine.environment(core.bin, PYTHONPATH=str(make_copy(path.parent.name)), PYTHONUNBUFFERED="1"),
-    ) as child:
+    root = make_copy(path.parent.name)
+    variables = {"PYTHONPATH": str(root), "ANSIBLE_COLLECTIONS_PATH": collections_path(root), "PYTHONUNBUFFERED": "1"}
+    environment = machine.environment(core.bin, **variables)
+    with subprocess.Popen([core.python, path], cwd=machine.CHECKOUT, env=environment) as child:
         # Ctrl-C reaches the child by itself; it cleans up, and we wait for that.
         signal.signal(signal.SIGINT, lambda *_unused: None)
         signal.signal(signal.SIGTERM, lambda *_unused: child.terminate())

@@ -4,7 +4,8 @@
 
 """The demonstration: a vendor's registry, a private one, and a playbook that carries releases from one to the other.
 
-``make demo`` starts it with a Python that has ansible-core, and with the collection on PYTHONPATH.
+``make demo`` starts it with a Python that has ansible-core, and with the collection on PYTHONPATH and
+ANSIBLE_COLLECTIONS_PATH, and there also those that it depends on.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def _play(directory: Path, variables: Mapping[str, str]) -> dict[str, float]:
     print(f"\n$ ansible-playbook tests/demo/{PLAYBOOK.name}", flush=True)
     program = Path(sys.executable).parent / "ansible-playbook"
     command = [str(program), "-i", str(directory / "inventory"), "-e", f"@{settings}", str(PLAYBOOK)]
-    environment = {**os.environ, "HOME": str(directory), "ANSIBLE_COLLECTIONS_PATH": os.environ["PYTHONPATH"]}
+    environment = {**os.environ, "HOME": str(directory)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as play:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+from .dependencies import collections_path
 from .environments import CORES, TARGETS, EnvironmentSpec, VirtualEnvironment, provide
 from .machine import environment, execute
 from .source import COLLECTION
@@ -58,7 +59,7 @@ def _run_modules(root: Path, core: str, target: EnvironmentSpec) -> Tally:
         paths,
         name=f"modules-{core}-{target.python}",
         DKP_TEST_TARGET_PYTHON=str(remote.python),
-        ANSIBLE_COLLECTIONS_PATH=str(root),
+        ANSIBLE_COLLECTIONS_PATH=collections_path(root),
     )
 
 

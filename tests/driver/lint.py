@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .dependencies import collections_path
 from .environments import TOOLS, VirtualEnvironment, provide
 from .machine import environment, execute
 from .source import COLLECTION
@@ -45,7 +46,7 @@ def lint_steps(root: Path) -> list[Step]:
 def _runner(command: Sequence[object], root: Path, cwd: Path) -> Callable[[], None]:
     def run() -> None:
         tools: VirtualEnvironment = provide(TOOLS)
-        variables = environment(tools.bin, ANSIBLE_COLLECTIONS_PATH=str(root), MYPYPATH=str(root))
+        variables = environment(tools.bin, ANSIBLE_COLLECTIONS_PATH=collections_path(root), MYPYPATH=str(root))
         execute([tools / str(command[0]), *command[1:]], cwd=cwd, env=variables)
 
     return run

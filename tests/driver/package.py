@@ -11,6 +11,7 @@ import json
 import tarfile
 from pathlib import Path
 
+from .dependencies import collections_path
 from .environments import VirtualEnvironment, any_core, provide
 from .machine import environment, execute
 from .source import COLLECTION, make_copy
@@ -81,7 +82,7 @@ def _check_install(root: Path, built: Path) -> None:
     if not tarballs:
         raise Failed("there is no tarball to install: the build failed")
     place = root / "installed"
-    variables = environment(core.bin, ANSIBLE_COLLECTIONS_PATH=str(place), HOME=str(root / "home"))
+    variables = environment(core.bin, ANSIBLE_COLLECTIONS_PATH=collections_path(place), HOME=str(root / "home"))
     galaxy = core / "ansible-galaxy"
     execute([galaxy, "collection", "install", "--offline", "-p", place, tarballs[-1]], cwd=root, env=variables)
     execute([galaxy, "collection", "verify", "dkp.airgap", "--offline", "-p", place], cwd=root, env=variables)

@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import Any
 
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
-# The directory that holds ansible_collections.
+# The directory that holds ansible_collections, and those that whoever runs the tests has others in.
 _ROOT = Path(__file__).parents[5]
+_COLLECTIONS = os.pathsep.join(
+    dict.fromkeys([str(_ROOT), *filter(None, os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep))])
+)
 # Settings of the machine that would lead the modules to credentials, proxies or state that are not the test's.
 _FOREIGN = ("ANSIBLE_", "DKP_", "DOCKER_", "REGISTRY_", "XDG_", "PYTHON", "HTTP_", "HTTPS_", "http_", "https_")
 
@@ -114,7 +117,7 @@ class Ansible:
             "HOME": str(self.home),
             "ANSIBLE_HOME": str(self.home / ".ansible"),
             "ANSIBLE_REMOTE_TMP": str(self.home / ".ansible/tmp"),
-            "ANSIBLE_COLLECTIONS_PATH": str(_ROOT),
+            "ANSIBLE_COLLECTIONS_PATH": _COLLECTIONS,
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
             "ANSIBLE_LOCALHOST_WARNING": "False",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible and real registries for the tests of the modules."""
+"""Ansible, real registries and a real API server for the tests of the modules."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.dkp.airgap.tests.kit.cluster_fixture import cluster, kube_server, kubeconfig
 from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible
 from ansible_collections.dkp.airgap.tests.kit.programs import MissingProgram
 from ansible_collections.dkp.airgap.tests.kit.servers import Server
 from ansible_collections.dkp.airgap.tests.kit.shape import SMALL
 from ansible_collections.dkp.airgap.tests.kit.storage import stored
 from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor, any_server
+
+__all__ = ["cluster", "kube_server", "kubeconfig"]
 
 
 @pytest.fixture(scope="session")
