@@ -19,7 +19,7 @@ from .facts import ModuleFacts, ModuleRequirements
 from .following import Follower, Following, followed
 from .objects import KubernetesObject, Observed, Readable
 from .releases import DEPLOYED, PENDING, ModuleRelease, releases_by_module, requirements
-from .values import channel_word, label_texts, lenient_version, truth, word, words
+from .values import channel_word, label_texts, lenient_version, truth, version_or_none, word, words
 
 EMBEDDED = "Embedded"
 _CONFLICT = "Conflict"
@@ -157,15 +157,14 @@ def _source(module: _Module) -> str | None:
 def _version(module: _Module) -> Version | None:
     """The version of the release that is deployed (the highest, should two say so), else what the Module says.
 
-    An override's tag, which the Module may repeat, need not be a version.
+    Where a ModulePullOverride has put its tag there, that need not be a version.
     """
     deployed = _deployed(module)
     if deployed is not None:
         return deployed.facts.version
-    if module.override is None:
-        found: Version | None = module.module.read("properties.version", lenient_version)
-        return found
-    return None
+    reader = lenient_version if module.override is None else version_or_none
+    found: Version | None = module.module.read("properties.version", reader)
+    return found
 
 
 def _deployed(module: _Module) -> ModuleRelease | None:

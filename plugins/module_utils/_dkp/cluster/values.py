@@ -32,6 +32,11 @@ def lenient_version(value: Any, where: str) -> Version | None:
     return version
 
 
+def version_or_none(value: Any, where: str) -> Version | None:
+    """The version that a text is, if it is one."""
+    return parse_version(text(value, where).strip())
+
+
 def bare_version(value: Any, where: str) -> str | None:
     """A version as texts of Kubernetes go in facts: without ``v``, otherwise as written (``1.31`` stays)."""
     stated = word(value, where)
