@@ -21,11 +21,12 @@ from ...plugins.module_utils._bundle.delivery import Delivery, parse
 from ...plugins.module_utils._bundle.directory import archives_in
 from ...plugins.module_utils._bundle.index import scan
 from ...plugins.module_utils._dkp.modules import parse_module_choice
+from ...plugins.module_utils._dkp.plan.document import accept_findings, parse_plan
 from ...plugins.module_utils._dkp.platform import parse_platform_selector
 from ...plugins.module_utils._mirror.memory import HostMemory
 from ...plugins.module_utils._mirror.pull import PullRequest, PullResult, pull
-from ...plugins.module_utils._mirror.request import Selectors
-from ...plugins.module_utils._oci.reference import parse_address
+from ...plugins.module_utils._mirror.request import Planned, Selectors
+from ...plugins.module_utils._oci.reference import RepositoryAddress, parse_address
 from ...plugins.module_utils._registry.client import Registry
 from ...plugins.module_utils._registry.options import RegistryOptions
 from ...plugins.module_utils._registry.stopping import Stopping
@@ -52,10 +53,30 @@ def pull_bundle(
     known = _PLATFORM | _SELECTORS | {"modules", "exclude_modules"}
     chosen = selectors(**{name: options.pop(name) for name in known & set(options)})
     settings = {"scheme": "http", "timeout": 10, **options}
-    registry = Registry(RegistryOptions(parse_address(address), **settings), stopping=stopping)
-    memory = HostMemory(state, read_only=bool(request.get("check_mode")))
+    return _pulled(PullRequest(chosen, dest, **request), parse_address(address), settings, state, stopping)
+
+
+def pull_planned(
+    address: str, dest: Path, document: Any, *, state: Path | None = None, accepted: Sequence[str] = (), **options: Any
+) -> PullResult:
+    """Pull from ``host/path`` by a plan. `options` are fields of PullRequest, `modules_path` and `vex`."""
+    plan = parse_plan(document)
+    findings = accept_findings(plan, accepted)
+    wanted = Planned(plan, options.pop("modules_path", "modules"), findings, options.pop("vex", True))
+    settings = {"scheme": "http", "timeout": 10}
+    return _pulled(PullRequest(wanted, dest, **options), parse_address(address), settings, state, Stopping())
+
+
+def _pulled(
+    request: PullRequest,
+    address: RepositoryAddress,
+    settings: dict[str, Any],
+    state: Path | None,
+    stopping: Stopping,
+) -> PullResult:
+    registry = Registry(RegistryOptions(address, **settings), stopping=stopping)
     try:
-        return pull(PullRequest(chosen, dest, **request), registry, memory, stopping)
+        return pull(request, registry, HostMemory(state, read_only=request.check_mode), stopping)
     finally:
         registry.close()
 

@@ -74,7 +74,7 @@ def resolve_plan(reader: ImageReader, root: RepositoryAddress, planned: Planned)
     channels = [
         Wanted(group.layout, group.repository, channel, optional=True) for group in groups for channel in group.channels
     ]
-    found = fetch(reader, [*wanted, *channels])
+    found = _fetched(reader, wanted, channels, pins)
     installer, missing = _installer(reader, root, content.installer, pins)
     missing = [*lacking(wanted, found), *missing]
     if missing:
@@ -96,6 +96,19 @@ def resolve_plan(reader: ImageReader, root: RepositoryAddress, planned: Planned)
             each = carried["module", name]
             resolution.archives.append(module_order(base, name, each, content.modules[name].channels))
     return resolution
+
+
+def _fetched(reader: ImageReader, wanted: Sequence[Wanted], channels: Sequence[Wanted], pins: _Pins) -> Found:
+    """All of them that exist. A version that a channel pointed at is not asked for again if it still does."""
+    seen = {(channel.layout, pins.get((channel.layout, channel.tag))) for channel in channels}
+    pointed = [item for item in wanted if item.digest and (item.layout, item.digest) in seen]
+    found = fetch(reader, [*(item for item in wanted if item not in pointed), *channels])
+    known = {(image.layout, image.manifest.digest): image.manifest for image in found.values()}
+    for item in pointed:
+        manifest = known.get((item.layout, str(item.digest)))
+        if manifest is not None:
+            found[item.layout, item.tag] = TaggedManifest(item.layout, item.repository, item.tag, manifest)
+    return {**found, **fetch(reader, [item for item in pointed if (item.layout, item.tag) not in found])}
 
 
 def _check_carried(content: Content) -> None:
