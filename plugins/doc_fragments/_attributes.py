@@ -53,3 +53,23 @@ attributes:
     membership:
       - dkp.airgap.registry
 """
+
+    # For action plugins that do their work on the controller.
+    CONTROLLER = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Writes no file.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details:
+      - A document records an observation; writing it is not a change. One that holds the same is left alone.
+  platform:
+    support: full
+    details:
+      - Runs on the controller, and connects to no host.
+"""

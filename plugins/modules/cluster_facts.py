@@ -19,26 +19,9 @@ description:
     inventory of the private registry is, and wishes; nothing in it is secret.
   - Reads no cluster. The objects come from C(kubernetes.core.k8s_info), from C(kubectl get -o json), or from files.
   - What was not read is null in the facts. That is not the same as none, which an empty list says.
-attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return what would change, without changing anything.
-    support: full
-    details:
-      - Writes no request.
-  diff_mode:
-    description: Returns details on what has changed, or would change in C(check_mode), when run with C(--diff).
-    support: none
-  idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing and says so.
-    support: full
-    details:
-      - A request records an observation; writing it is not a change. One that holds the same is left alone.
-  platform:
-    description: Operating systems of the host that the module runs on.
-    platforms: posix
-    support: full
-    details:
-      - Runs on the controller, and connects to no host.
+extends_documentation_fragment:
+  - dkp.airgap._attributes
+  - dkp.airgap._attributes.controller
 options:
   objects:
     description:

@@ -52,7 +52,8 @@ class Offer:
     """The platform, or one module. `channels` has null for a channel that was asked for and does not exist.
 
     `versions`: the version tags, ascending. `stray`: those of them without a release image. `releases`: metadata of
-    the versions that were asked for.
+    the versions that were asked for. `listed`: whether `versions` are all that was listed; a long result may leave them
+    out, and then they are those of `releases`, which are what a plan needs.
     """
 
     channels: Mapping[str, ChannelOffer | None] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class Offer:
     releases: Mapping[Version, ReleaseOffer] = field(default_factory=dict)
     stray: frozenset[Version] = frozenset()
     exists: bool = True
+    listed: bool = True
 
     @functools.cached_property
     def available(self) -> frozenset[Version]:
@@ -117,16 +119,18 @@ def _offer(value: object, where: str) -> Offer:
     if result.get("exists") is False:
         return Offer(exists=False)
     channels = fields.mapping(result.get("channels"), f"{where}.channels")
-    releases = fields.mapping(result.get("releases"), f"{where}.releases")
+    releases = {
+        fields.version(tag, f"{where}.releases (key)"): _release(item, f"{where}.releases.{tag}")
+        for tag, item in fields.mapping(result.get("releases"), f"{where}.releases").items()
+        if _is_version(tag)
+    }
+    listed = "versions" in result
     return Offer(
         channels={name: _channel(item, f"{where}.channels.{name}") for name, item in channels.items()},
-        versions=fields.versions(result.get("versions"), f"{where}.versions"),
-        releases={
-            fields.version(tag, f"{where}.releases (key)"): _release(item, f"{where}.releases.{tag}")
-            for tag, item in releases.items()
-            if _is_version(tag)
-        },
+        versions=fields.versions(result["versions"], f"{where}.versions") if listed else tuple(sorted(releases)),
+        releases=releases,
         stray=frozenset(fields.versions(result.get("stray"), f"{where}.stray")),
+        listed=listed,
     )
 
 

@@ -18,7 +18,7 @@ from ..cluster.facts import ClusterFacts
 from ..findings import Finding
 from ..version import Version
 from .catalogue import judge
-from .route import PLATFORM, Route
+from .route import MODULE, PLATFORM, Route
 from .verdict import ASK, FINE, MET, NOT_MET, UNKNOWN, Situation, Verdict, admits, release_of
 
 OPTIONAL = "!optional"
@@ -77,6 +77,13 @@ class Journey:
         severity, word = ("error", "is not met") if verdict.state == NOT_MET else ("unknown", "cannot be judged")
         message = f"{subject} requires {requirement}, which {word}: {verdict.message}"
         self.findings.append(Finding(check, severity, subject, message, verdict.hint))
+
+    def tell_unread(self, check: str, subject: str) -> None:
+        """A step whose requirements nobody read."""
+        self.counts[UNKNOWN] += 1
+        message = f"what {subject} requires was not read"
+        hint = "Read the releases with the option updates, as update_needs tells"
+        self.findings.append(Finding(check, "unknown", subject, message, hint))
 
 
 def find_order(
@@ -154,11 +161,12 @@ def _take_platform(journey: Journey, platform: Route, step: Version) -> None:
             running = journey.reached.get(name) or module.version or "as it is"
             reason = f"{name} {running} runs, which requires deckhouse {constraint}, and no release of it lifts that"
             verdict = Verdict(NOT_MET, reason, f"Update {name} from elsewhere, disable it, or name a lower target")
-            journey.tell("M10", f"{name} {running}", f"deckhouse {constraint}", verdict, key=f"bound {name}")
+            journey.tell(
+                MODULE.requirement, f"{name} {running}", f"deckhouse {constraint}", verdict, key=f"bound {name}"
+            )
     release = platform.release(step)
     if release is None:
-        verdict = Verdict(UNKNOWN, "its metadata was not read", f"Read it too (updates, or platform_versions: ={step})")
-        journey.tell(PLATFORM.requirement, subject, "something", verdict, key=f"metadata {step}")
+        journey.tell_unread(PLATFORM.requirement, subject)
     for key, value in sorted((release.requirements if release is not None else {}).items()):
         requirement = f"{key} {value}"
         check = "P11" if key == "migratedModules" else PLATFORM.requirement
@@ -176,10 +184,9 @@ def _is_possible(journey: Journey, name: str, step: Version) -> bool:
 def _take_module(journey: Journey, name: str, step: Version) -> None:
     subject = f"{name} {step}"
     if journey.routes[name].release(step) is None:
-        verdict = Verdict(UNKNOWN, "its metadata was not read", f"Read it too (updates, or {name}@={step})")
-        journey.tell("M10", subject, "something", verdict, key=f"metadata {subject}")
+        journey.tell_unread(MODULE.requirement, subject)
     for requirement, verdict in _judge_module(journey, name, step):
-        journey.tell("M10", subject, requirement, verdict, key=f"{name} {requirement}")
+        journey.tell(MODULE.requirement, subject, requirement, verdict, key=f"{name} {requirement}")
     journey.take(name, step)
 
 

@@ -124,7 +124,7 @@ def find_route(question: Question, offer: Offer) -> Route:
     if chain.steps or chain.missing:
         findings += _judge_end(question, offer, chain, end, end in there)
     findings += _judge_chain(question, chain, end)
-    findings += _judge_steps(question, offer, chain, available)
+    findings += _judge_steps(question, offer, chain, end, available)
     carried = tuple(step for step in chain.steps if step in available)
     published = question.channel is not None and end in carried
     route = Route(question, end, chain.steps, carried, published, "", offer.releases, tuple(findings))
@@ -220,7 +220,9 @@ def _judge_chain(question: Question, chain: Chain, end: Version) -> Iterator[Fin
             yield Finding("P12", "error", question.subject(end), message, hint)
 
 
-def _judge_steps(question: Question, offer: Offer, chain: Chain, available: frozenset[Version]) -> Iterator[Finding]:
+def _judge_steps(
+    question: Question, offer: Offer, chain: Chain, end: Version, available: frozenset[Version]
+) -> Iterator[Finding]:
     checks, held = question.checks, question.held
     for step in chain.steps:
         release = offer.releases.get(step, NO_RELEASE)
@@ -243,7 +245,7 @@ def _judge_steps(question: Question, offer: Offer, chain: Chain, available: froz
             message = f"the private registry has {step} of {question.what}, which the source does not list any more"
             hint = "It is a step, and nothing of it is carried"
             yield Finding("held_step", "info", question.subject(step), message, hint)
-    for stray in sorted(offer.stray):
+    for stray in sorted(offer.stray - {end}):
         if chain.steps and (question.start is None or question.start < stray) and stray <= chain.steps[-1]:
             message = f"the source lists {stray} of {question.what} without a release image; it is passed over"
             hint = "Nothing to do, unless the private registry lists it too: then delete it there"
@@ -260,7 +262,7 @@ def _with_running(route: Route, offer: Offer) -> Route:
     wanted = question.include_running == "always" or (question.include_running == "auto" and state == "incomplete")
     missing = f"; the private registry lacks {listed(held.lacks(start))}" if held is not None else ""
     subject, checks = question.subject(start), question.checks
-    if wanted and start in offer.versions:
+    if wanted and (start in offer.versions or not offer.listed):
         carried = tuple(sorted({start, *route.carried}))
         published = question.channel is not None and route.end in carried
         return replace(route, carried=carried, published=published, running="complete")

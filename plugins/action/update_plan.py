@@ -1,0 +1,97 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The update plan, on the controller (documentation: `plugins/modules/update_plan.py`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.fleet import FleetPlan, plan_document, plan_fleet
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.members import with_verdicts
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.offer import parse_vendor
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import shortened
+from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError
+from ansible_collections.dkp.airgap.plugins.plugin_utils.arguments import validated
+from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import (
+    checked_target,
+    parse_mode,
+    plain_data,
+    write_document,
+)
+from ansible_collections.dkp.airgap.plugins.plugin_utils.fleet import FLEET_ARGUMENTS, fleet_members, module_choice
+
+ARGUMENTS: dict[str, Any] = {
+    **FLEET_ARGUMENTS,
+    "module_releases": {"type": "dict"},
+    "cluster_verdicts": {"type": "dict"},
+    "security_db": {"type": "bool", "default": True},
+    "installer": {"type": "bool", "default": False},
+    "dest": {"type": "path"},
+    "mode": {"type": "raw", "default": "0600"},
+}
+
+
+class ActionModule(ActionBase):
+    """What Ansible looks for."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Check the arguments, make the plan, write it."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            result.update(self._made(validated(self._task.args, ARGUMENTS)))
+        except AirgapError as error:
+            result.update(failed=True, msg=str(error))
+        return result
+
+    def _made(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        mode = parse_mode(arguments["mode"])
+        dest = arguments["dest"] and checked_target(self._loader.path_dwim(arguments["dest"]))
+        vendor = parse_vendor(
+            plain_data(arguments["platform_releases"], "platform_releases"),
+            plain_data(arguments["module_releases"], "module_releases"),
+        )
+        verdicts = plain_data(arguments["cluster_verdicts"], "cluster_verdicts")
+        members = with_verdicts(fleet_members(arguments, self._loader.path_dwim), verdicts)
+        plan = plan_fleet(
+            members,
+            vendor,
+            choice=module_choice(arguments),
+            security_db=arguments["security_db"],
+            installer=arguments["installer"],
+        )
+        document = plan_document(plan)
+        if dest and not self._task.check_mode:
+            write_document(dest, document, mode=mode)
+        findings = [{**finding, "cluster": name} for name, told in _by_cluster(document) for finding in told]
+        made = {"changed": False, "ok": plan.ok, "msg": summary(plan, findings), "findings": findings}
+        return {**made, **shortened(document, room=len(json.dumps(made)))}
+
+
+def _by_cluster(document: Mapping[str, Any]) -> Iterable[tuple[str | None, list[dict[str, str]]]]:
+    yield None, document["findings"]
+    for name, cluster in document["clusters"].items():
+        yield name, cluster["findings"]
+
+
+def summary(plan: FleetPlan, findings: Iterable[Mapping[str, Any]]) -> str:
+    """The plan in one sentence."""
+    content = plan.content
+    errors = [f"{each['id']} {each['subject']}" for each in findings if each["severity"] == "error"]
+    carried = [_counted(len(content.platform.versions), "platform release")]
+    carried.append(f"releases of {_counted(len(content.modules), 'module')}")
+    told = f"{_counted(len(plan.clusters), 'cluster')}: {' and '.join(carried)} to carry"
+    return f"{told}; cannot be carried out: {', '.join(errors[:10])}" if errors else told
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
