@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,6 +34,7 @@ from .programs import find_etcd, find_kube
 from .servers import answers, free_port
 
 _PATIENCE = 60
+_ATTEMPTS = 3
 _KIT_USER = "tests-kit"
 _ADMIN_USER = "kubernetes-admin"
 _KIT_TOKEN = "token-of-the-tests-kit-itself"
@@ -76,12 +77,18 @@ class KubeServer:
 
     def __enter__(self) -> KubeServer:
         self._write_settings()
-        try:
-            self._start_etcd()
-            self._start_server()
-        except BaseException:
-            self.stop()
-            raise
+        for remaining in range(_ATTEMPTS, 0, -1):
+            try:
+                self._start_etcd()
+                self._start_server()
+            except BaseException as error:
+                self.stop()
+                # Somebody else took a port between our finding and our using it.
+                if "address already in use" not in str(error) or remaining == 1:
+                    raise
+                self._ports.clear()
+            else:
+                break
         return self
 
     def __exit__(
@@ -182,7 +189,7 @@ class KubeServer:
             f"--initial-advertise-peer-urls={peers}",
             f"--initial-cluster=default={peers}",
         )
-        self._wait("etcd", lambda: answers(self._ports["etcd"]))
+        self._wait("etcd", lambda: answers(self._ports["etcd"], target="/health"))
 
     def _start_server(self) -> None:
         port = self._ports.setdefault("kube-apiserver", free_port())
@@ -217,9 +224,9 @@ class KubeServer:
         command = [str(self._programs[name]), *arguments]
         self._running[name] = Leashed(command, log=self._files / f"{name}.log")
 
-    def _wait(self, name: str, ready: Any) -> None:
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
         until = time.monotonic() + _PATIENCE
-        while not ready():
+        while not (self._running[name].running and ready()):
             if not self._running[name].running or time.monotonic() > until:
                 log = (self._files / f"{name}.log").read_text(errors="replace")
                 raise RuntimeError(f"{self._programs[name]} did not start:\n{log[-4000:]}")
