@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.dkp.airgap.tests.kit import plans
 from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, Task
 from ansible_collections.dkp.airgap.tests.kit.servers import Server
 from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
@@ -42,8 +44,17 @@ def placed(task: Task, source: Vendor, target: Server, directory: Path) -> Task:
         for key in {"dest", "src"} & kept.keys():
             paths = [str(directory / path.lstrip("/")) for path in _as_list(kept[key])]
             kept[key] = paths if isinstance(kept[key], list) else paths[0]
+        if "plan_file" in kept:
+            kept["plan_file"] = str(directory / kept["plan_file"].lstrip("/"))
+            written(Path(kept["plan_file"]))
         moved[name] = kept
     return moved
+
+
+def written(file: Path) -> None:
+    """A plan, where a step before has written one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(plans.plan(plans.content())))
 
 
 def _as_list(value: Any) -> list[str]:

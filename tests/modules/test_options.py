@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dkp.airgap.tests.kit import plans
 from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, Run, task
 from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
 
@@ -92,6 +93,7 @@ def test_missing_libraries_are_named_with_host_and_interpreter(tmp_path: Path, t
     assert "requests" in message and str(bare / "bin/python") in message
 
 
+PLAN = plans.plan(plans.content())
 # module, the option that is wrong, what the message must say
 BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("release_channel_info", {"images_repo": "https://registry.example/dkp/ee"}, ("images_repo", "scheme")),
@@ -121,6 +123,15 @@ BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("oci_bundle_pull", {"platform_versions": ">=1.69", "release": "stable"}, ("platform_versions", "release")),
     ("oci_bundle_pull", {"modules": ["console"], "exclude_modules": ["sdn"]}, ("modules", "exclude_modules")),
     ("oci_bundle_pull", {"exclude_modules": ["Console!"]}, ("exclude_modules", "Console!")),
+    ("oci_bundle_pull", {"plan": PLAN, "platform": True}, ("plan", "platform")),
+    ("oci_bundle_pull", {"plan": PLAN, "modules": [], "security_db": False}, ("plan", "modules", "security_db")),
+    ("oci_bundle_pull", {"plan": PLAN, "plan_file": "{file}"}, ("plan", "plan_file")),
+    ("oci_bundle_pull", {"plan_file": "{file}", "release": "stable"}, ("plan_file", "release")),
+    ("oci_bundle_pull", {"plan_file": "{file}.missing"}, ("plan_file", "{file}.missing", "host")),
+    ("oci_bundle_pull", {"plan_file": "{file}"}, ("plan_file", "mapping")),
+    ("oci_bundle_pull", {"plan": {}}, ("plan.kind",)),
+    ("oci_bundle_pull", {"plan": {**PLAN, "version": 2}}, ("plan.version", "version 1")),
+    ("oci_bundle_pull", {"accept_findings": ["P3"]}, ("accept_findings", "plan")),
     ("oci_bundle_push", {"src": [""]}, ("src",)),
     ("oci_bundle_push", {"channels": ["stabel"]}, ("stabel", "stable")),
     ("oci_bundle_push", {"src": ["{file}.missing"]}, ("src", "{file}.missing")),

@@ -44,6 +44,10 @@ CONTENT = {
     "installer": ["latest"],
     "pins": [],
 }
+SIZES = {
+    "platform": dict.fromkeys(VERSIONS, 123456789),
+    "modules": {name: dict.fromkeys(VERSIONS, 123456789) for name in NAMES},
+}
 TAGS = [
     {"repository": f"modules/{name}/release", "tag": version, "before": None, "after": DIGEST}
     for name in NAMES
@@ -72,7 +76,11 @@ RESULTS: list[tuple[Any, dict[str, Any], set[str]]] = [
     ),
     (module_releases_info, {"modules": OFFERED}, {"modules"}),
     (oci_bundle_pull, {"content": CONTENT, "bundle": {"path": "x", "archives": ARCHIVES}, "findings": []}, {"bundle"}),
-    (oci_bundle_pull, {"content": CONTENT, "bundle": {"archives": ARCHIVES}, "findings": FINDINGS}, {"bundle"}),
+    (
+        oci_bundle_pull,
+        {"content": CONTENT, "bundle": {"archives": ARCHIVES}, "findings": FINDINGS, "sizes": SIZES},
+        {"bundle", "sizes"},
+    ),
     (oci_bundle_info, {"content": CONTENT, "archives": ARCHIVES, "findings": FINDINGS, "ok": True}, {"content", "ok"}),
     (oci_bundle_push, {"tags": TAGS, "diff": {"before": {}, "after": {}}, "findings": FINDINGS}, {"findings"}),
 ]
