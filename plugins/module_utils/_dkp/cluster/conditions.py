@@ -24,7 +24,7 @@ def ingress_controllers(observed: Observed) -> dict[str, IngressController] | No
         return None
     return {
         each.name: IngressController(
-            version=each.read("spec.controllerVersion", text_or_number),
+            version=each.read("spec.controllerVersion", word),
             ingress_class=each.read("spec.ingressClass", word),
         )
         for each in observed.all("IngressNginxController")
@@ -33,7 +33,7 @@ def ingress_controllers(observed: Observed) -> dict[str, IngressController] | No
 
 def ingress_default(observed: Observed) -> str | None:
     """The version of controllers that state none, if ModuleConfig ``ingress-nginx`` sets it."""
-    found = settings(observed, "ingress-nginx").read("spec.settings.defaultControllerVersion", text_or_number)
+    found = settings(observed, "ingress-nginx").read("spec.settings.defaultControllerVersion", word)
     return str(found) if found else None
 
 

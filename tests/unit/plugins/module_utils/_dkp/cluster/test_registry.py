@@ -103,9 +103,7 @@ def test_the_registry_is_found_by_the_rule(objects: list[dict[str, Any]], expect
 
 def test_without_secrets_the_source_of_modules_tells_address_and_scheme() -> None:
     read = observed([source(f"{REPO}/modules")], unread=["Secret", "Deployment"])
-    read["DeckhouseRelease"] = [
-        {"metadata": {"name": "v1.70.1"}, "spec": {"version": "v1.70.1"}, "status": {"phase": "Deployed"}}
-    ]
+    read["DeckhouseRelease"] = [release("v1.70.1", phase="Deployed")]
     assert cluster_facts(read, name="prod").registry == real(REPO, scheme="http", source_agrees=True)
 
 
