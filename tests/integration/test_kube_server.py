@@ -17,6 +17,7 @@ from ansible_collections.dkp.airgap.tests.kit.cluster import KubeServer
 from ansible_collections.dkp.airgap.tests.kit.custom_resources import KINDS
 from ansible_collections.dkp.airgap.tests.kit.kube_client import KubeError, KubeObject
 from ansible_collections.dkp.airgap.tests.kit.programs import find_kubectl
+from ansible_collections.dkp.airgap.tests.kit.rights import grant
 from ansible_collections.dkp.airgap.tests.kit.webhook import ReleaseWebhook
 
 SCENARIOS: dict[str, Callable[[], list[KubeObject]]] = {
@@ -96,11 +97,7 @@ def test_a_service_account_may_do_what_it_was_allowed(cluster: KubeServer) -> No
     with pytest.raises(KubeError) as raised:
         robot.list("DeckhouseRelease")
     assert (raised.value.status, raised.value.reason) == (403, "Forbidden")
-    cluster.apply(
-        cluster_objects.grant(
-            "robot", namespace="d8-system", resources={"deckhouse.io/deckhousereleases": ["get", "list"]}
-        )
-    )
+    cluster.apply(grant("robot", namespace="d8-system", resources={"deckhouse.io/deckhousereleases": ["get", "list"]}))
     assert len(robot.list("DeckhouseRelease")) == 3
     with pytest.raises(KubeError) as raised:
         robot.patch("DeckhouseRelease", "v1.69.7", patch={"approved": True})
@@ -145,7 +142,7 @@ def test_a_restarted_server_holds_what_it_held(cluster: KubeServer) -> None:
 def test_clearing_leaves_nothing(cluster: KubeServer) -> None:
     before = everything(cluster)
     cluster.apply(clusters.manual_ee())
-    cluster.apply(cluster_objects.grant("robot", namespace="d8-system", resources={"/secrets": ["get"]}))
+    cluster.apply(grant("robot", namespace="d8-system", resources={"/secrets": ["get"]}))
     cluster.client_of(cluster.admin_token).list("Node")
     assert cluster.requests()
     cluster.clear()

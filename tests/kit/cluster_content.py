@@ -14,6 +14,7 @@ from copy import deepcopy
 from typing import Any
 
 from .kube_client import KubeClient, KubeError, KubeObject, Resource
+from .rights import wait_for_rights
 
 _OWN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 _OF_THE_SERVER = "kubernetes.io/bootstrapping"
@@ -45,6 +46,7 @@ def apply_objects(client: KubeClient, objects: Iterable[Mapping[str, Any]]) -> N
             present.add(thing["metadata"]["name"])
         elif "status" in thing:
             _put_status(client, thing, stored)
+    wait_for_rights(client, things)
 
 
 def namespace_of(name: str) -> KubeObject:

@@ -273,28 +273,3 @@ def deckhouse_object(
     made.update({} if spec is None else {"spec": dict(spec)})
     made.update({} if status is None else {"status": dict(status)})
     return made
-
-
-def grant(
-    account: str, *, namespace: str, resources: Mapping[str, Sequence[str]], within: str = ""
-) -> list[KubeObject]:
-    """Verbs by ``group/resource`` (``/secrets``) for a service account, cluster-wide or `within` a namespace."""
-    rules = [
-        {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
-        for (group, _unused, resource), verbs in ((key.partition("/"), verbs) for key, verbs in resources.items())
-    ]
-    prefix = "" if within else "Cluster"
-    metadata = {"name": f"{namespace}-{account}", **({"namespace": within} if within else {})}
-    version = "rbac.authorization.k8s.io/v1"
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": f"{prefix}Role", "name": metadata["name"]}
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
-    return [
-        {"apiVersion": version, "kind": f"{prefix}Role", "metadata": metadata, "rules": rules},
-        {
-            "apiVersion": version,
-            "kind": f"{prefix}RoleBinding",
-            "metadata": metadata,
-            "roleRef": reference,
-            "subjects": [subject],
-        },
-    ]
