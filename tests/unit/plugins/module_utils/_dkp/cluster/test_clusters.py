@@ -174,6 +174,20 @@ def test_damaged_objects_are_named_or_have_defaults(place: tuple[str, Path], har
         assert parse_record(ClusterFacts, plain(found), "cluster") == found
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(data=st.data(), harm=HARMS)
+def test_damaged_requests_are_refused_with_a_path(data: st.DataObject, harm: Any) -> None:
+    document = request_document(UpdateRequest(facts("manual")))
+    path = data.draw(st.sampled_from(paths(document)))
+    damage(document, path, harm)
+    try:
+        request = parse_request(document, "prod.yml")
+    except AirgapError as error:
+        assert str(error).startswith(f"prod.yml.{path[0]}")
+    else:
+        assert parse_request(request_document(request)) == request
+
+
 @pytest.mark.parametrize("scenario", ["manual", "old"])
 def test_every_single_field_may_be_damaged(scenario: str) -> None:
     harms = (DELETED, None, 3, "?", [])
