@@ -232,3 +232,8 @@ class ClusterFacts:
     alerts: tuple[Alert, ...] | None = described(tuple_of(record_of(Alert)), None)
     approval_webhook: bool | None = described(flag, None)
     """Whether the cluster itself judges approvals (dkp-cluster.md §1.8), so that a dry run can ask it."""
+
+    def lists_module(self, name: str) -> bool:
+        """Whether one of the cluster's sources lists the module, and without an error."""
+        sources = (self.sources or {}).values()
+        return any(name in source.modules and not source.modules[name].error for source in sources)

@@ -92,7 +92,7 @@ def _disabled_modules(value: str, situation: Situation) -> Verdict:
     if not enabled:
         return FINE
     return Verdict(
-        NOT_MET, f"enabled: {named(enabled)}", "Disable them (ModuleConfig, enabled: false) before this step"
+        NOT_MET, f"still enabled: {named(enabled)}", "Disable them (ModuleConfig, enabled: false) before this step"
     )
 
 
@@ -104,7 +104,7 @@ def _migrated_modules(value: str, situation: Situation) -> Verdict:
         module = situation.module(name)
         if (module is not None and not module.enabled) or name in situation.migrated:
             continue
-        if not is_listed(name, situation):
+        if not situation.facts.lists_module(name):
             absent.append(name)
     if not absent:
         return FINE
@@ -114,13 +114,6 @@ def _migrated_modules(value: str, situation: Situation) -> Verdict:
         NOT_MET,
         f"no ModuleSource has {named(absent)}, and the vendor's modules that were read have neither",
         "Mirror them from where the vendor publishes them, or disable them before this step",
-    )
-
-
-def is_listed(name: str, situation: Situation) -> bool:
-    """Whether a ModuleSource of the cluster lists the module without an error."""
-    return any(
-        name in source.modules and not source.modules[name].error for source in (situation.facts.sources or {}).values()
     )
 
 

@@ -65,11 +65,17 @@ def modules_to_plan(facts: ClusterFacts, choice: ModuleChoice) -> Iterator[Asked
 
 
 def migrating(facts: ClusterFacts, names: set[str], choice: ModuleChoice) -> Iterator[Asked]:
-    """Of the modules `names`, which leave the platform, those that this cluster uses: they come from a source then."""
+    """Of the modules `names`, which leave the platform, those that have to come from a source then (§4.2).
+
+    They are those that the cluster uses. One that it does not know has to be listed by a source as well, or it refuses
+    the release.
+    """
     for name in sorted(names - choice.exclude):
         module = (facts.modules or {}).get(name)
-        if module is not None and module.enabled and module.embedded:
-            yield Asked(name, None, module.channel or facts.channel)
+        uses = module is not None and module.enabled and module.embedded
+        misses = module is None and None not in (facts.modules, facts.sources) and not facts.lists_module(name)
+        if uses or misses:
+            yield Asked(name, None, (module.channel if module is not None else None) or facts.channel)
 
 
 def _is_chosen(name: str, choice: ModuleChoice) -> bool:

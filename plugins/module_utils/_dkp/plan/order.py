@@ -10,6 +10,7 @@ accept the step, or because its own next step would not be accepted any more aft
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,18 @@ class Journey:
 
     def situation(self) -> Situation:
         return Situation(self.facts, self.deckhouse, self.reached, self.stated, self.automatic, self.migrated)
+
+    @functools.cached_property
+    def dependents(self) -> dict[str, set[str]]:
+        """By module those that require, or will require, something of it."""
+        found: dict[str, set[str]] = {}
+        for name, module in (self.facts.modules or {}).items():
+            for other in module.requirements.modules:
+                found.setdefault(other, set()).add(name)
+        for name, route in self.routes.items():
+            for other in route.dependencies:
+                found.setdefault(other, set()).add(name)
+        return found
 
     def next_step(self, name: str) -> Version | None:
         """The module's next step; None when it has none left."""
@@ -95,7 +108,7 @@ def find_order(
     """
     start = platform.question.start or facts.version
     journey = Journey(facts, routes, start, migrated=migrated)
-    bound = [name for name in sorted(_concerned(facts, platform, routes))]
+    bound = _with_dependencies(facts, routes, set(_concerned(facts, platform, routes)))
     for step in platform.steps:
         _clear_the_way(journey, bound, step)
         _take_platform(journey, platform, step)
@@ -122,6 +135,13 @@ def _concerned(facts: ClusterFacts, platform: Route, routes: Mapping[str, Route]
             stated |= route.bounds
         if not all(map(fits, stated)) or (route is not None and (route.requires_more or not route.is_read)):
             yield name
+
+
+def _with_dependencies(facts: ClusterFacts, routes: Mapping[str, Route], bound: set[str]) -> list[str]:
+    """`bound`, and the modules that move and that these or the enabled ones require something of."""
+    needed = {name for module in (facts.modules or {}).values() for name in module.requirements.modules}
+    needed |= {name for each in bound if each in routes for name in routes[each].dependencies}
+    return sorted(bound | (needed & routes.keys()))
 
 
 def _clear_the_way(journey: Journey, bound: Iterable[str], step: Version) -> None:
@@ -171,8 +191,10 @@ def _take_platform(journey: Journey, platform: Route, step: Version) -> None:
         requirement = f"{key} {value}"
         check = "P11" if key == "migratedModules" else PLATFORM.requirement
         journey.tell(check, subject, requirement, judge(key, str(value), situation), key=requirement)
-        if key == "autoK8sVersion" and (release_of(str(value)) or (0,)) > (release_of(journey.automatic) or (0,)):
-            journey.automatic = str(value)
+        if key == "autoK8sVersion" and situation.is_automatic is not False:
+            journey.automatic = max(
+                str(value), journey.automatic or str(value), key=lambda each: release_of(each) or ()
+            )
     journey.deckhouse = step
     journey.stages.append(Stage(platform=step))
 
@@ -200,10 +222,15 @@ def _judge_module(journey: Journey, name: str, step: Version) -> Iterator[tuple[
             yield f"{key} {stated[key]}", judge(key, str(stated[key]), situation)
     for other, constraint in sorted((stated.get("modules") or {}).items()):
         yield f"module {other} {constraint}", _judge_dependency(other, constraint, situation)
+    for other in sorted(journey.dependents.get(name, ())):
+        constraint = situation.dependencies_of(other).get(name)
+        if constraint and situation.is_enabled(other) and admits(_bare(constraint), step) is False:
+            hint = f"Update {other} to a release that accepts it, or leave {name} where it is (exclude_modules)"
+            yield f"{other} to accept it", Verdict(NOT_MET, f"{other} requires {name} {constraint}", hint)
 
 
 def _judge_dependency(name: str, text: str, situation: Situation) -> Verdict:
-    constraint, optional = text.replace(OPTIONAL, "").strip(), OPTIONAL in text
+    constraint, optional = _bare(text), OPTIONAL in text
     enabled = situation.is_enabled(name)
     if enabled is None:
         return Verdict(UNKNOWN, "modules were not observed", ASK)
@@ -220,6 +247,11 @@ def _judge_dependency(name: str, text: str, situation: Situation) -> Verdict:
     if fits:
         return FINE
     return Verdict(NOT_MET, f"{name} is {version} by then", f"Bring {name} to {constraint} first")
+
+
+def _bare(text: str) -> str:
+    """A constraint on another module without the mark that it holds only where that is enabled."""
+    return text.replace(OPTIONAL, "").strip()
 
 
 def _finish(journey: Journey, bound: Iterable[str]) -> None:

@@ -103,10 +103,16 @@ class Route:
         return frozenset(constraint for constraint in stated if constraint)
 
     @functools.cached_property
+    def dependencies(self) -> frozenset[str]:
+        """The modules that the steps require something of."""
+        stated = [self.releases[step].requirements for step in self.steps if step in self.releases]
+        return frozenset(name for each in stated for name in each.get("modules") or ())
+
+    @functools.cached_property
     def requires_more(self) -> bool:
         """Whether a step requires anything of Kubernetes or of other modules."""
         stated = [self.releases[step].requirements for step in self.steps if step in self.releases]
-        return any(each.get("kubernetes") or each.get("modules") for each in stated)
+        return bool(self.dependencies) or any(each.get("kubernetes") for each in stated)
 
 
 def find_route(question: Question, offer: Offer) -> Route:
@@ -270,7 +276,7 @@ def _with_running(route: Route, offer: Offer) -> Route:
         message = f"the source does not have the running {start} of {question.what} any more{missing}"
         hint = "Keep its images in the private registry until the update is through"
         finding = Finding(checks.running, "warning", subject, message, hint)
-        return replace(route, running=state, findings=(*route.findings, finding))
+        return replace(route, running="incomplete", findings=(*route.findings, finding))
     if state == "incomplete":
         message = f"the running {start} of {question.what} is incomplete in the private registry{missing}"
         finding = Finding(checks.running, "warning", subject, message, "Set include_running: auto to carry it")

@@ -83,6 +83,13 @@ class Situation:
             return None
         return module.requirements.deckhouse if key == "deckhouse" else module.requirements.kubernetes
 
+    def dependencies_of(self, name: str) -> Mapping[str, str]:
+        """What the module requires of other modules by then: constraint by name."""
+        if name in self.stated:
+            return self.stated[name].get("modules") or {}
+        module = self.module(name)
+        return module.requirements.modules if module is not None else {}
+
 
 def not_observed(what: str) -> Verdict:
     """The verdict about something that the facts do not tell."""
