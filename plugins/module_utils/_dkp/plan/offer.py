@@ -163,12 +163,10 @@ def _release(value: object, where: str) -> ReleaseOffer:
 
 
 def _requirements(value: object, where: str) -> dict[str, Any]:
-    stated = fields.mapping(value, where)
+    """Requirements by key; only what is required of other modules has a mapping of its own."""
     return {
-        key: fields.mapping_of(fields.text)(item, f"{where}.{key}")
-        if isinstance(item, Mapping)
-        else fields.text(item, f"{where}.{key}")
-        for key, item in stated.items()
+        key: (fields.mapping_of(fields.text) if key == "modules" else fields.text)(item, f"{where}.{key}")
+        for key, item in fields.mapping(value, where).items()
         if item is not None
     }
 

@@ -217,9 +217,9 @@ def _judge_module(journey: Journey, name: str, step: Version) -> Iterator[tuple[
     release = journey.routes[name].release(step)
     stated: Mapping[str, Any] = release.requirements if release is not None else {}
     situation = journey.situation()
-    for key in ("deckhouse", "kubernetes"):
-        if stated.get(key):
-            yield f"{key} {stated[key]}", judge(key, str(stated[key]), situation)
+    for key, value in sorted(stated.items()):
+        if key != "modules":
+            yield f"{key} {value}", judge(key, value, situation)
     for other, constraint in sorted((stated.get("modules") or {}).items()):
         yield f"module {other} {constraint}", _judge_dependency(other, constraint, situation)
     for other in sorted(journey.dependents.get(name, ())):
