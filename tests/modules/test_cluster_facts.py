@@ -39,11 +39,11 @@ def filtered(name: str, objects: str) -> Task:
     return {"name": name, "ansible.builtin.debug": {"msg": template}}
 
 
-def documented_keys() -> set[str]:
-    for node in ast.parse((PLUGINS / "modules/cluster_facts.py").read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RETURN":
-            return set(yaml.safe_load(ast.literal_eval(node.value)))
-    raise AssertionError("cluster_facts has no RETURN")
+def documented(plugin: str, block: str) -> Any:
+    for node in ast.parse((PLUGINS / plugin).read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == block:
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{plugin} has no {block}")
 
 
 def test_filter_and_task_say_the_same_and_set_the_fact(ansible: Ansible, objects: str) -> None:
@@ -62,7 +62,9 @@ def test_filter_and_task_say_the_same_and_set_the_fact(ansible: Ansible, objects
     assert run.ok("Fact")["msg"] == facts
     assert run.ok("Short")["msg"] == "v1.35.1"
     assert result["msg"] == "localhost: DKP EE v1.68.11 on stable, 4 modules from sources, 3 nodes"
-    assert set(result) - {"changed", "failed", "_ansible_no_log", "invocation"} == documented_keys()
+    assert set(result) - {"changed", "failed", "_ansible_no_log", "invocation"} == set(
+        documented("modules/cluster_facts.py", "RETURN")
+    )
     assert not run["Task"].changed
 
 
@@ -155,3 +157,18 @@ def test_a_result_that_would_be_too_long_lacks_the_request_and_says_so(ansible: 
     result = ansible.play([task("Read", "cluster_facts", objects=loaded)]).ok("Read")
     assert "request" not in result and result["omitted"] == ["request"]
     assert len(result["ansible_facts"]["dkp_cluster_facts"]["modules"]) > 500
+
+
+def test_the_examples_work(ansible: Ansible, tmp_path: Path) -> None:
+    read = observed(clusters.manual_ee())
+    beside = tmp_path / "ansible"
+    (beside / "deployments.json").write_text(json.dumps({"items": read["Deployment"]}))
+    (beside / "releases.json").write_text(json.dumps({"items": read["DeckhouseRelease"]}))
+    tasks: list[Task] = [
+        *documented("filter/cluster_facts.py", "EXAMPLES"),
+        *documented("modules/cluster_facts.py", "EXAMPLES"),
+    ]
+    run = ansible.play(tasks)
+    for each in tasks:
+        run.ok(each["name"])
+    assert yaml.safe_load((beside / "request.yml").read_text())["wishes"]["target"] == "stable"
