@@ -25,6 +25,15 @@ from ansible_collections.dkp.airgap.tests.bench.place import (
     pull_once,
     push,
 )
+from ansible_collections.dkp.airgap.tests.bench.planning import (
+    clusters,
+    plan_by_function,
+    planning_tasks,
+    reading_tasks,
+    time_playbook,
+    vendor,
+    write_requests,
+)
 from ansible_collections.dkp.airgap.tests.bench.processes import Copy, ModuleRun, time_curl, time_skopeo
 from ansible_collections.dkp.airgap.tests.bench.table import MIB, Row
 from ansible_collections.dkp.airgap.tests.kit.servers import Access
@@ -254,6 +263,28 @@ def memory(bench: Bench) -> list[Row]:
     return rows
 
 
+def plan(bench: Bench) -> list[Row]:
+    facts, results = clusters(), vendor()
+    alone = [bench.note("plan, the function", plan_by_function(facts, results)) for _unused in range(REPEATS)]
+    directory = bench.place.fresh("requests")
+    write_requests(directory, facts, results)
+    planned, read = [], []
+    for _unused in range(REPEATS):
+        planned.append(bench.note("plan from files", time_playbook(directory, "plan", planning_tasks(directory))))
+        read.append(bench.note("include_vars", time_playbook(directory, "read", reading_tasks(directory))))
+    size = sum(path.stat().st_size for path in directory.glob("cluster-*.json")) / MIB
+    return [
+        Row("plan of 200 clusters with 500 modules of 40 versions", 2.0, "≤ 2 s", alone, " s", note="the function"),
+        Row(
+            "the same through Ansible from request files ÷ include_vars of these files",
+            1.0,
+            "≤ 1",
+            [ours / theirs for ours, theirs in zip(planned, read)],
+            note=f"{_seconds('update_plan', planned, 'include_vars', read)}, {size:.0f} MiB",
+        ),
+    ]
+
+
 def _seconds(what: str, measured: Sequence[float], reference: str, compared: Sequence[float]) -> str:
     return f"{what} {statistics.median(measured):.1f} s, {reference} {statistics.median(compared):.1f} s"
 
@@ -285,4 +316,5 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "bytes": pull_bytes,
     "again": again,
     "ten-times": ten_times,
+    "plan": plan,
 }

@@ -64,9 +64,14 @@ class Offer:
     listed: bool = True
 
     @functools.cached_property
-    def available(self) -> frozenset[Version]:
+    def ascending(self) -> tuple[Version, ...]:
         """The versions that can be steps."""
-        return frozenset(self.versions) - self.stray
+        return tuple(version for version in self.versions if version not in self.stray)
+
+    @functools.cached_property
+    def available(self) -> frozenset[Version]:
+        """The same, to look in."""
+        return frozenset(self.ascending)
 
     @property
     def existing(self) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ def _concerned(facts: ClusterFacts, platform: Route, routes: Mapping[str, Route]
         stated = {own} if own else set()
         if route is not None:
             stated |= route.bounds
-        if not all(map(fits, stated)) or (route is not None and (route.requires_more or not route.is_read)):
+        if not all(map(fits, stated)) or (route is not None and (route.dependencies or not route.is_read)):
             yield name
 
 
@@ -282,4 +282,16 @@ def _add_the_rest(journey: Journey, bound: Iterable[str]) -> None:
     if not journey.stages or journey.stages[-1].platform is not None:
         journey.stages.append(Stage())
     journey.stages[-1].modules.update(free)
-    journey.counts[MET] += sum(len(journey.routes[name].bounds) for name in free)
+    situation = journey.situation()
+    known: dict[tuple[str, str], Verdict] = {}
+    for name in free:
+        route = journey.routes[name]
+        journey.counts[MET] += len(route.bounds)
+        for item in route.elsewhere:
+            if item not in known:
+                known[item] = judge(*item, situation)
+            if known[item] is FINE:
+                journey.counts[MET] += 1
+            else:
+                requirement, subject = " ".join(item), f"{name} {route.elsewhere[item]}"
+                journey.tell(MODULE.requirement, subject, requirement, known[item], key=f"{name} {requirement}")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Union
 
@@ -109,10 +109,14 @@ class Route:
         return frozenset(name for each in stated for name in each.get("modules") or ())
 
     @functools.cached_property
-    def requires_more(self) -> bool:
-        """Whether a step requires anything of Kubernetes or of other modules."""
-        stated = [self.releases[step].requirements for step in self.steps if step in self.releases]
-        return bool(self.dependencies) or any(each.get("kubernetes") for each in stated)
+    def elsewhere(self) -> dict[tuple[str, str], Version]:
+        """What the steps require of other than DKP and modules, such as Kubernetes: the first step by key and value."""
+        found: dict[tuple[str, str], Version] = {}
+        for step in self.steps:
+            for key, value in (self.releases[step].requirements if step in self.releases else {}).items():
+                if key not in ("deckhouse", "modules"):
+                    found.setdefault((key, value), step)
+        return found
 
 
 def find_route(question: Question, offer: Offer) -> Route:
@@ -125,10 +129,11 @@ def find_route(question: Question, offer: Offer) -> Route:
         findings.append(_backwards(question, end, start))
         return _with_running(Route(question, end, findings=tuple(findings)), offer)
     available = offer.available
-    there = available.union(question.held.versions) if question.held is not None else available
+    held = question.held.versions if question.held is not None else ()
+    there = sorted(available.union(held)) if held else offer.ascending
     chain = _chain(question, offer, end, there)
     if chain.steps or chain.missing:
-        findings += _judge_end(question, offer, chain, end, end in there)
+        findings += _judge_end(question, offer, chain, end, end in available or end in held)
     findings += _judge_chain(question, chain, end)
     findings += _judge_steps(question, offer, chain, end, available)
     carried = tuple(step for step in chain.steps if step in available)
@@ -188,7 +193,7 @@ def _backwards(question: Question, end: Version, start: Version) -> Finding:
     return Finding("channel_back", "info", subject, message, hint)
 
 
-def _chain(question: Question, offer: Offer, end: Version, available: frozenset[Version]) -> Chain:
+def _chain(question: Question, offer: Offer, end: Version, available: Sequence[Version]) -> Chain:
     if question.start is None or question.channel == LTS:
         return direct_chain(question.start, end)
     if question.name is None:

@@ -11,7 +11,8 @@ the target. That is a superset of what either generation of Deckhouse walks (§5
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..release import Jump
@@ -46,13 +47,13 @@ def direct_chain(deployed: Version | None, target: Version) -> Chain:
     return Chain((target,), majors=_crosses(deployed, target)) if deployed < target else Chain()
 
 
-def platform_chain(deployed: Version, target: Version, available: Iterable[Version]) -> Chain:
-    """From `deployed` to `target` by the platform's rules; `available` are the version tags of the source."""
+def platform_chain(deployed: Version, target: Version, available: Sequence[Version]) -> Chain:
+    """From `deployed` to `target` by the platform's rules; `available`: the version tags of the source, ascending."""
     return _walk(deployed, target, _newest(deployed, target, available), {})
 
 
 def module_chain(
-    deployed: Version, target: Version, available: Iterable[Version], jumps: Mapping[Version, Sequence[Jump]]
+    deployed: Version, target: Version, available: Sequence[Version], jumps: Mapping[Version, Sequence[Jump]]
 ) -> Chain:
     """The same for a module: `jumps` (by the version that states them) lead past the minors in between.
 
@@ -62,16 +63,10 @@ def module_chain(
     return _walk(deployed, target, _newest(deployed, target, available), jumps)
 
 
-def _newest(deployed: Version, target: Version, available: Iterable[Version]) -> dict[Series, Version]:
+def _newest(deployed: Version, target: Version, available: Sequence[Version]) -> dict[Series, Version]:
     """By minor the highest release above `deployed` and up to `target`; Deckhouse takes no pre-releases."""
-    newest: dict[Series, Version] = {}
-    for version in available:
-        if version.prerelease or not deployed < version <= target:
-            continue
-        known = newest.get(version.series)
-        if known is None or version > known:
-            newest[version.series] = version
-    return newest
+    between = available[bisect_right(available, deployed) : bisect_right(available, target)]
+    return {version.series: version for version in between if not version.prerelease}
 
 
 def _walk(
