@@ -96,15 +96,23 @@ class Planner:
     ) -> tuple[dict[str, Route], list[Finding]]:
         routes: dict[str, Route] = {}
         findings: list[Finding] = []
+        unread: list[str] = []
         for asked in modules_to_plan(facts, self.choice):
             if isinstance(asked, Finding):
                 findings.append(asked)
                 continue
             offer = self.vendor.modules.get(asked.name)
-            if offer is None or not offer.exists:
-                findings.append(self._not_offered(facts, asked, offer))
+            if offer is None:
+                unread.append(asked.name)
+            elif not offer.exists:
+                findings.append(self._not_offered(facts, asked))
             else:
                 routes[asked.name] = self._route(asked, wish, inventory, offer)
+        if unread:
+            message = f"the releases of {listed(unread)} were not read"
+            findings.append(
+                Finding("M2", "unknown", listed(unread), message, "Read them with module_releases_info too")
+            )
         return routes, findings
 
     def _route(self, asked: Asked, wish: Wish, inventory: Inventory | None, offer: Offer) -> Route:
@@ -118,11 +126,8 @@ class Planner:
             known = self._routes[key] = find_route(question, offer)
         return known
 
-    def _not_offered(self, facts: ClusterFacts, asked: Asked, offer: Offer | None) -> Finding:
+    def _not_offered(self, facts: ClusterFacts, asked: Asked) -> Finding:
         name = asked.name
-        if offer is None:
-            message = f"the releases of module {name} were not read"
-            return Finding("M2", "unknown", name, message, f"Ask module_releases_info for {name} too")
         near = did_you_mean(name, self.vendor.modules)
         stays = f"; it stays at {asked.start}" if asked.start is not None else ""
         message = f"the source has no module {name}{near}{stays}"
