@@ -184,8 +184,8 @@ class ArchivePlanner:
         """VEX: attestations of everything placed so far, from each image's own repository (d8-mirror.md §7.1)."""
         layouts = [layout for layout in self.builder.plan.layouts if self._may_be_attested(layout)]
         for layout, tags in zip(layouts, self._reader.gather(self._tags_of, layouts)):
-            owners = self._candidates(layout)
-            candidates = sorted(owners if tags is None else owners.keys() & tags)
+            owners = self._candidates(layout, tags)
+            candidates = sorted(owners)
             found = self._reader.gather(partial(self._optional, layout), candidates)
             for tag, manifest in zip(candidates, found):
                 if manifest is not None:
@@ -195,14 +195,16 @@ class ArchivePlanner:
     def _may_be_attested(self, layout: str) -> bool:
         return layout == tree.ROOT or (self.order.module is not None and tree.place_of(layout).part != "release")
 
-    def _candidates(self, layout: str) -> dict[str, str]:
-        """Tags that attestations would have, with the version that brought what they attest."""
+    def _candidates(self, layout: str, listed: set[str] | None) -> dict[str, str]:
+        """Tags that attestations may have, of those `listed`, with the version that brought what they attest."""
         owners: dict[str, str] = {}
         for image in self.builder.plan.layouts[layout].images.values():
-            owner = self._brought_by(layout, image)
-            owners.setdefault(tree.attestation_of_digest(image.digest), owner)
+            tags = [tree.attestation_of_digest(image.digest)]
             if not image.is_known_by_digest:
-                owners.setdefault(tree.attestation_of_tag(image.short_tag), owner)
+                tags.append(tree.attestation_of_tag(image.short_tag))
+            for tag in tags:
+                if (listed is None or tag in listed) and tag not in owners:
+                    owners[tag] = self._brought_by(layout, image)
         return owners
 
     def _brought_by(self, layout: str, image: TaggedImage) -> str:
