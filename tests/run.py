@@ -17,7 +17,7 @@ from pathlib import Path
 
 from driver import environments, machine, package
 from driver.dependencies import collections_path, provide_collections
-from driver.layers import module_steps, server_steps, unit_steps
+from driver.layers import module_steps, role_steps, server_steps, unit_steps
 from driver.lint import lint_steps
 from driver.sanity import sanity_steps
 from driver.source import make_copy
@@ -74,7 +74,7 @@ def all_tests(root: Path) -> Iterator[list[Outcome]]:
     yield set_up()
     yield run_steps(lint_steps(root), side_by_side=both)
     yield run_steps([*unit_steps(root), *server_steps(root)], side_by_side=both)
-    yield run_steps(module_steps(root), side_by_side=both)
+    yield run_steps([*role_steps(root), *module_steps(root)], side_by_side=both)
     yield run_steps(sanity_steps(), side_by_side=both)
     yield run_steps(package.package_steps(root))
     yield run_steps([_demo_step()])
@@ -95,7 +95,7 @@ def _setup() -> int:
 
 
 def _integration_steps(root: Path) -> list[Step]:
-    return [*server_steps(root), *module_steps(root)]
+    return [*server_steps(root), *role_steps(root), *module_steps(root)]
 
 
 def _build() -> int:

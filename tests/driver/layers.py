@@ -20,6 +20,7 @@ from .steps import Failed, Step, Tally
 
 # Code below these imports Ansible; everything else under tests/unit must do without.
 _NEEDS_ANSIBLE = ("tests/unit/plugins/action", "tests/unit/plugins/filter", "tests/unit/plugins/modules")
+_ROLES = "tests/modules/roles"
 
 
 def unit_steps(root: Path) -> list[Step]:
@@ -51,13 +52,32 @@ def module_steps(root: Path) -> list[Step]:
 
 
 def _run_modules(root: Path, core: str, target: EnvironmentSpec) -> Tally:
-    controller, remote = provide(CORES[core]), provide(target)
     paths = [path for path in ("tests/modules", *_NEEDS_ANSIBLE) if any((root / COLLECTION / path).rglob("test_*.py"))]
+    return _run_through_ansible(root, core, target, [*paths, f"--ignore={_ROLES}"], layer="modules")
+
+
+def role_steps(root: Path) -> list[Step]:
+    """Roles and playbooks, whose runs are long: the oldest ansible-core with the oldest Python, and the newest two."""
+    oldest, newest = (next(iter(CORES)), TARGETS["oldest"]), (list(CORES)[-1], TARGETS["newest"])
+    return [
+        Step(
+            "roles",
+            f"ansible-core {core}, modules on Python {target.python}",
+            functools.partial(_run_through_ansible, root, core, target, [_ROLES], layer="roles"),
+        )
+        for core, target in (oldest, newest)
+    ]
+
+
+def _run_through_ansible(
+    root: Path, core: str, target: EnvironmentSpec, arguments: Sequence[str], *, layer: str
+) -> Tally:
+    controller, remote = provide(CORES[core]), provide(target)
     return run_pytest(
         controller,
         root,
-        paths,
-        name=f"modules-{core}-{target.python}",
+        arguments,
+        name=f"{layer}-{core}-{target.python}",
         DKP_TEST_TARGET_PYTHON=str(remote.python),
         ANSIBLE_COLLECTIONS_PATH=collections_path(root),
     )
