@@ -35,6 +35,9 @@ class Version:
         suffix = "-" + ".".join(self.prerelease) if self.prerelease else ""
         return f"v{self.major}.{self.minor}.{self.patch}{suffix}"
 
+    def __hash__(self) -> int:
+        return self._hash
+
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Version):
             return NotImplemented
@@ -49,6 +52,10 @@ class Version:
     def series(self) -> tuple[int, int]:
         """Major and minor: what Deckhouse updates one by one."""
         return (self.major, self.minor)
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.release, self.prerelease))
 
     @functools.cached_property
     def _precedence(self) -> tuple[tuple[int, int, int], bool, tuple[tuple[bool, int, str], ...]]:

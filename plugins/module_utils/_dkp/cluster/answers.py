@@ -58,7 +58,7 @@ def error_of(result: Mapping[str, Any]) -> str:
         return ""
     told = [str(result.get(key) or "") for key in ("stderr", "module_stderr", "msg", "exception")]
     text = next((each for each in told if each.strip()), "")
-    return _reason(text.strip())[:_LONGEST] or "the task ended without an answer and did not say why"
+    return _reason(text.strip()) or "the task ended without an answer and did not say why"
 
 
 def errors(results: Iterable[Mapping[str, Any]], *, manifest: str) -> str:
@@ -70,7 +70,7 @@ def errors(results: Iterable[Mapping[str, Any]], *, manifest: str) -> str:
     missing = missing_rules("\n".join(texts))
     if missing:
         return _lacking(missing, manifest)
-    return "\n".join(texts)
+    return "\n".join(texts)[:_LONGEST]
 
 
 def missing_rules(text: str) -> list[MissingRule]:
@@ -96,9 +96,9 @@ def verdict(result: Mapping[str, Any], *, manifest: str) -> Verdict:
         return Verdict(True, "")
     denied = _DENIED.search(error)
     if denied:
-        return Verdict(False, denied[1].strip())
+        return Verdict(False, denied[1].strip()[:_LONGEST])
     missing = missing_rules(error)
-    return Verdict(None, _lacking(missing, manifest) if missing else error)
+    return Verdict(None, _lacking(missing, manifest) if missing else error[:_LONGEST])
 
 
 def _rule_of(found: re.Match[str]) -> str:

@@ -69,7 +69,7 @@ class Planner:
         migrated, told = self._migrated(facts, wish, inventory, platform, routes)
         findings += told
         routes.update(migrated)
-        busy = {name: route for name, route in routes.items() if route.steps}
+        busy = {name: route for name, route in sorted(routes.items()) if route.steps}
         journey = find_order(facts, platform, busy, migrated=frozenset(migrated))
         findings += [finding for route in routes.values() for finding in route.findings]
         findings += [*journey.findings, *_unproven(platform, routes)]

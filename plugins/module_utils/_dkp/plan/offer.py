@@ -73,6 +73,11 @@ class Offer:
         """The same, to look in."""
         return frozenset(self.ascending)
 
+    @functools.cached_property
+    def jumps(self) -> dict[Version, tuple[Jump, ...]]:
+        """The jumps by the version that states them."""
+        return {version: release.jumps for version, release in self.releases.items() if release.jumps}
+
     @property
     def existing(self) -> tuple[str, ...]:
         """Names of the channels that exist."""

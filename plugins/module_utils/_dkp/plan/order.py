@@ -120,21 +120,26 @@ def find_order(
 def _concerned(facts: ClusterFacts, platform: Route, routes: Mapping[str, Route]) -> Iterator[str]:
     """Modules whose requirements may matter for the order; the others go last, whatever comes before."""
     path = (platform.question.start or facts.version, *platform.steps)
-    everywhere: dict[str, bool] = {}
-
-    def fits(constraint: str) -> bool:
-        if constraint not in everywhere:
-            everywhere[constraint] = all(admits(constraint, version) for version in path)
-        return everywhere[constraint]
-
-    for name in {**(facts.modules or {}), **routes}:
-        module, route = (facts.modules or {}).get(name), routes.get(name)
-        own = module.requirements.deckhouse if module is not None and module.enabled else None
-        stated = {own} if own else set()
-        if route is not None:
-            stated |= route.bounds
-        if not all(map(fits, stated)) or (route is not None and (route.dependencies or not route.is_read)):
+    for name, module in (facts.modules or {}).items():
+        own = module.requirements.deckhouse if module.enabled else None
+        if own and not _fits_everywhere(own, path):
             yield name
+    yield from (name for name, route in routes.items() if not _fits_anywhere(route, path))
+
+
+def _fits_anywhere(route: Route, path: tuple[Version, ...]) -> bool:
+    """Whether the steps can be taken at any point of the platform's `path`; remembered, for clusters share routes."""
+    known = route.fits_by_path
+    if path not in known:
+        known[path] = (
+            route.is_read and not route.dependencies and all(_fits_everywhere(each, path) for each in route.bounds)
+        )
+    return known[path]
+
+
+@functools.lru_cache(maxsize=65536)
+def _fits_everywhere(constraint: str, path: tuple[Version, ...]) -> bool:
+    return all(admits(constraint, version) for version in path)
 
 
 def _with_dependencies(facts: ClusterFacts, routes: Mapping[str, Route], bound: set[str]) -> list[str]:
@@ -275,8 +280,8 @@ def _finish(journey: Journey, bound: Iterable[str]) -> None:
 
 def _add_the_rest(journey: Journey, bound: Iterable[str]) -> None:
     """Steps that nothing stands in the way of, whatever comes before."""
-    others = frozenset(journey.routes).difference(bound)
-    free = {name: list(journey.routes[name].steps) for name in sorted(others)}
+    others = set(bound)
+    free = {name: list(route.steps) for name, route in journey.routes.items() if name not in others}
     if not free:
         return
     if not journey.stages or journey.stages[-1].platform is not None:

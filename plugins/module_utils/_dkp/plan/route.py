@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Union
+from typing import Any, Union
 
 from ..channels import LTS
 from ..findings import Finding
@@ -92,28 +92,36 @@ class Route:
         return self.releases.get(version)
 
     @functools.cached_property
+    def stated(self) -> tuple[tuple[Version, Mapping[str, Any]], ...]:
+        """What the steps require, in their order, as far as it was read."""
+        return tuple((step, self.releases[step].requirements) for step in self.steps if step in self.releases)
+
+    @functools.cached_property
+    def fits_by_path(self) -> dict[tuple[Version, ...], bool]:
+        """What was found out about the platform's paths: whether the steps can be taken at any point of them."""
+        return {}
+
+    @functools.cached_property
     def is_read(self) -> bool:
         """Whether the metadata of all steps was read."""
-        return all(step in self.releases for step in self.steps)
+        return len(self.stated) == len(self.steps)
 
     @functools.cached_property
     def bounds(self) -> frozenset[str]:
         """What the steps require of DKP."""
-        stated = (self.releases[step].requirements.get("deckhouse") for step in self.steps if step in self.releases)
-        return frozenset(constraint for constraint in stated if constraint)
+        return frozenset(each["deckhouse"] for _step, each in self.stated if "deckhouse" in each)
 
     @functools.cached_property
     def dependencies(self) -> frozenset[str]:
         """The modules that the steps require something of."""
-        stated = [self.releases[step].requirements for step in self.steps if step in self.releases]
-        return frozenset(name for each in stated for name in each.get("modules") or ())
+        return frozenset(name for _step, each in self.stated for name in each.get("modules", ()))
 
     @functools.cached_property
     def elsewhere(self) -> dict[tuple[str, str], Version]:
         """What the steps require of other than DKP and modules, such as Kubernetes: the first step by key and value."""
         found: dict[tuple[str, str], Version] = {}
-        for step in self.steps:
-            for key, value in (self.releases[step].requirements if step in self.releases else {}).items():
+        for step, each in self.stated:
+            for key, value in each.items():
                 if key not in ("deckhouse", "modules"):
                     found.setdefault((key, value), step)
         return found
@@ -198,8 +206,7 @@ def _chain(question: Question, offer: Offer, end: Version, available: Sequence[V
         return direct_chain(question.start, end)
     if question.name is None:
         return platform_chain(question.start, end, available)
-    jumps = {version: release.jumps for version, release in offer.releases.items() if release.jumps}
-    return module_chain(question.start, end, available, jumps)
+    return module_chain(question.start, end, available, offer.jumps)
 
 
 def _judge_end(question: Question, offer: Offer, chain: Chain, end: Version, is_there: bool) -> Iterator[Finding]:
