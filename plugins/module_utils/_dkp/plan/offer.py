@@ -134,6 +134,10 @@ def _offer(value: object, where: str) -> Offer:
         for tag, item in fields.mapping(result.get("releases"), f"{where}.releases").items()
         if _is_version(tag)
     }
+    for name, item in channels.items():
+        if isinstance(item, Mapping) and "requirements" in item:  # a channel tells of its own version, too
+            told = _release({"requirements": item["requirements"]}, f"{where}.channels.{name}")
+            releases.setdefault(fields.version(item.get("version"), f"{where}.channels.{name}.version"), told)
     listed = "versions" in result
     return Offer(
         channels={name: _channel(item, f"{where}.channels.{name}") for name, item in channels.items()},

@@ -188,3 +188,10 @@ def test_steps_whose_metadata_was_not_read_are_unknown_not_fine() -> None:
     assert [finding.subject for finding in found(plan, "P10")] == ["v1.69.7", "v1.70.17"]
     assert [finding.subject for finding in found(plan, "M10")] == ["console v1.36.2", "console v1.37.0"]
     assert {finding.severity for finding in found(plan, "P10") + found(plan, "M10")} == {"unknown"}
+
+
+def test_a_channel_tells_what_its_own_version_requires() -> None:
+    told = channels(stable={"version": "v1.69.7", "requirements": {"disabledModules": "delivery"}})
+    vendor = {**platform("v1.68.11 v1.69.7", told), "releases": {}}
+    plan = plan_of(cluster(modules={"delivery": {"embedded": True}}), vendor=vendor)
+    assert only(plan, "P10").severity == "error"
