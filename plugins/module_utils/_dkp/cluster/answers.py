@@ -9,6 +9,7 @@ Both tell the reason of an API server in the middle of something longer, each in
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 _SUCCESS = ("apis", "resources", "method")
 """Keys of results that only come with an answer: of k8s_cluster_info, k8s_info and k8s."""
 _STATUS = re.compile(r'\{"kind":"Status".*\}')
+_BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 _HTTP_STATUS = re.compile(r"\(?(\d{3})\)?\s+Reason: (.+)")
 _FORBIDDEN = re.compile(
     r'(?:(?P<object>[^\s"]+) "(?P<name>[^"]+)" is forbidden: )?'
@@ -26,6 +28,7 @@ _FORBIDDEN = re.compile(
 )
 _FORBIDDEN_PATH = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) path "(?P<path>[^"]+)"')
 _DENIED = re.compile(r'admission webhook "[^"]+" denied the request: (.*)', re.DOTALL)
+_SILENT = "the module ended without an answer and without a reason, as it does when the API server is not there"
 _LONGEST = 2000
 """Characters of an answer that are repeated."""
 
@@ -58,7 +61,7 @@ def error_of(result: Mapping[str, Any]) -> str:
         return ""
     told = [str(result.get(key) or "") for key in ("stderr", "module_stderr", "msg", "exception")]
     text = next((each for each in told if each.strip()), "")
-    return _reason(text.strip()) or "the task ended without an answer and did not say why"
+    return _reason(_BYTES.sub(_decoded, text.strip())) or _SILENT
 
 
 def errors(results: Iterable[Mapping[str, Any]], *, manifest: str) -> str:
@@ -123,8 +126,16 @@ def _reason(text: str) -> str:
         try:
             return str(json.loads(status[0])["message"])
         except (ValueError, KeyError):
-            return status[0]  # in quotes of quotes
+            return status[0]  # cut off, or not what it looked like
     reason = _HTTP_STATUS.search(text)
     if reason:
         return f"{reason[1]} {reason[2]}"
     return text.splitlines()[-1] if text.startswith("Traceback ") else text
+
+
+def _decoded(found: re.Match[str]) -> str:
+    """What Python's notation of bytes means, as older versions of the package kubernetes put answers into errors."""
+    try:
+        return bytes(ast.literal_eval(found[0])).decode("utf-8", "replace")
+    except (ValueError, SyntaxError):
+        return found[0]
