@@ -222,15 +222,15 @@ def test_the_playbook_writes_a_request_for_each_cluster(
         "dkp_kubernetes_command": str(find_kubectl()),
         "dkp_kubeconfig": str(kubeconfig),
         "dkp_request_file": str(tmp_path / "{{ inventory_hostname }}.yml"),
-        "dkp_target": "",
+        "dkp_target": {"prod": "v1.70.17"},
+        "dkp_ignore_suspend": "",
     }
     extra = ("-e", json.dumps(given), "--tags", "facts")
     run = ansible.playbook("dkp.airgap.cluster_facts", *extra, groups=groups)
     assert run.code == 0, run.output
-    assert [request_of(tmp_path / f"{name}.yml")["cluster"]["name"] for name in groups["dkp_cluster"]] == [
-        "prod",
-        "test",
-    ]
+    requests = [request_of(tmp_path / f"{name}.yml") for name in groups["dkp_cluster"]]
+    assert [request["cluster"]["name"] for request in requests] == ["prod", "test"]
+    assert [request["wishes"]["target"] for request in requests] == ["v1.70.17", None]
     same = ("-e", json.dumps({**given, "dkp_request_file": str(tmp_path / "one.yml")}))
     told = ansible.playbook("dkp.airgap.cluster_facts", *same, groups=groups)
     assert str(tmp_path / "one.yml") in told.failure("Stop when two clusters would write the same request")
