@@ -110,7 +110,7 @@ class Ansible:
         return self._run(["-i", str(inventory), str(playbook), *arguments], environment or {})
 
     def playbook(self, name: str, *arguments: str, groups: Mapping[str, Sequence[str]]) -> Run:
-        """Run a playbook of this collection by its full `name`, on this machine as the hosts of `groups`."""
+        """Run a playbook, a file or one of a collection by its full `name`, with this machine as hosts of `groups`."""
         inventory = self._directory / "inventory.json"
         variables = {"ansible_connection": "local", "ansible_python_interpreter": self._python}
         children: dict[str, Any] = {group: {"hosts": {host: {} for host in hosts}} for group, hosts in groups.items()}

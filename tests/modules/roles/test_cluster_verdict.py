@@ -132,3 +132,17 @@ def test_missing_rights_are_no_verdict(
 def test_the_facts_come_first(ansible: Ansible, kubeconfig: Path) -> None:
     run = ansible.play([facts_role("command", kubeconfig, entry="verdict")])
     assert "Run the role" in run.failure(f"{ROLE} : Verdict | Stop without the facts of the cluster")
+
+
+def test_the_example_of_the_readme(
+    ansible: Ansible, cluster: KubeServer, kubeconfig: Path, webhook: ReleaseWebhook, tmp_path: Path
+) -> None:
+    readme = Path(__file__).parents[3] / "roles/cluster_facts/README.md"
+    example = readme.read_text().split("```yaml\n")[1].split("```")[0]
+    assert example.count("/etc/airgap/prod.kubeconfig") == 2
+    playbook = tmp_path / "example.yml"
+    playbook.write_text(example.replace("/etc/airgap/prod.kubeconfig", str(kubeconfig)))
+    cluster.apply([*clusters.manual_ee(), webhook.configuration()])
+    run = ansible.playbook(str(playbook), groups={"dkp_cluster": ["prod"]})
+    assert run.ok("Show both")["msg"].startswith("v1.68.11 [{"), run.output
+    assert "name: prod" in (tmp_path / "request.yml").read_text()
