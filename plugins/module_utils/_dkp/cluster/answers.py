@@ -20,6 +20,7 @@ _SUCCESS = ("apis", "resources", "method")
 """Keys of results that only come with an answer: of k8s_cluster_info, k8s_info and k8s."""
 _STATUS = re.compile(r'\{"kind":"Status".*\}')
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+_PREFIX = re.compile("^Task failed: (?:Module failed: )?")
 _HTTP_STATUS = re.compile(r"\(?(\d{3})\)?\s+Reason: (.+)")
 _FORBIDDEN = re.compile(
     r'(?:(?P<object>[^\s"]+) "(?P<name>[^"]+)" is forbidden: )?'
@@ -61,7 +62,7 @@ def error_of(result: Mapping[str, Any]) -> str:
         return ""
     told = [str(result.get(key) or "") for key in ("stderr", "module_stderr", "msg", "exception")]
     text = next((each for each in told if each.strip()), "")
-    return _reason(_BYTES.sub(_decoded, text.strip())) or _SILENT
+    return _reason(_BYTES.sub(_decoded, _PREFIX.sub("", text.strip()))) or _SILENT
 
 
 def errors(results: Iterable[Mapping[str, Any]], *, manifest: str) -> str:
