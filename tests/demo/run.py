@@ -33,8 +33,7 @@ from ansible_collections.dkp.airgap.tests.kit.tree import build
 from ansible_collections.dkp.airgap.tests.kit.vendor import any_server
 
 PLAYBOOK = Path(__file__).resolve().parent / "mirror.yml"
-CLUSTER_VERSION = "v1.68.11"
-CHANNEL = "stable"
+REQUEST = PLAYBOOK.with_name("request.yml")
 
 
 class DemoFailed(Exception):
@@ -62,7 +61,7 @@ def _demonstrate(directory: Path) -> None:
     with _registries(directory) as (vendor, private):
         print(f"A vendor's registry, {len(DEMO.versions)} platform releases and three modules: {vendor['images_repo']}")
         print(f"An empty private registry: {private['images_repo']}")
-        print(f"A cluster that runs {CLUSTER_VERSION} and follows the channel {CHANNEL}.", flush=True)
+        print(f"A cluster, as its request describes it: tests/demo/{REQUEST.name}", flush=True)
         seconds = _play(directory, _variables(directory, vendor, private))
         _summarise(json.loads((directory / "report.json").read_text()), seconds, private["images_repo"])
     print(
@@ -109,8 +108,7 @@ def _variables(directory: Path, vendor: Mapping[str, str], private: Mapping[str,
     return {
         **{f"dkp_source_{name}": value for name, value in vendor.items()},
         **{f"dkp_registry_{name}": value for name, value in private.items()},
-        "dkp_cluster_version": CLUSTER_VERSION,
-        "dkp_cluster_channel": CHANNEL,
+        "dkp_request_file": str(REQUEST),
         "dkp_bundle_dir": str(directory / "bundle"),
         "dkp_report_file": str(directory / "report.json"),
     }
@@ -158,18 +156,19 @@ def _summarise(report: Mapping[str, Any], seconds: Mapping[str, float], address:
     content, bundle = report["pulled"]["content"], report["pulled"]["bundle"]
     pushed, repeated = report["pushed"], report["repeated"]
     written = f"{len(pushed['tags'])} tags, release channels last"
-    stable = report["source"]["channels"][CHANNEL]["version"]
+    route = report["plan"]["clusters"]["prod"]["platform"]
+    met = report["plan"]["clusters"]["prod"]["requirements"]["met"]
     modules = ", ".join(f"{name} {module['versions'][-1]}" for name, module in content["modules"].items())
     rows = {
-        "Cluster": f"runs {CLUSTER_VERSION}; its channel {CHANNEL} offers {stable}",
-        "Platform releases": " -> ".join(content["platform"]["versions"]),
+        "Cluster": f"runs {route['from']}; its channel {route['channel']} offers {route['to']}",
+        "Plan": f"{' -> '.join(route['steps'])}; {met} requirements are met",
         "Modules, newest": modules,
         "Security databases": ", ".join(content["security_db"]),
         "Bundle": f"{bundle['images']} images in {len(bundle['archives'])} archives, {_megabytes(bundle['bytes'])}",
-        "Pull": f"{_megabytes(report['pulled']['transferred']['bytes'])} in {_task(seconds, 'Pull')}",
+        "Pull": f"{_megabytes(report['pulled']['transferred']['bytes'])} in {_task(seconds, 'dkp.airgap.pull : Pull')}",
         "Push": f"{_uploads(pushed)} in {_task(seconds, 'Push the')}, {written}",
         "Second push": f"{_uploads(repeated)} in {_task(seconds, 'Push it again')}, changed={int(repeated['changed'])}",
-        "Private registry": f"{address} can now bring the cluster to {stable}",
+        "Private registry": f"{address} can now bring the cluster to {route['to']}",
     }
     print("Summary")
     for title, text in rows.items():
