@@ -29,7 +29,7 @@ def content(
 ) -> dict[str, Any]:
     """What a plan carries: the platform and a module on `SMALL`, and whatever else is given."""
     platform = {"versions": list(versions), "channels": dict(channels), "tags": []}
-    nothing = {"packages": {}, "plugins": {}, "security_db": {}, "installer": [], "pins": []}
+    nothing: dict[str, Any] = {"packages": {}, "plugins": {}, "security_db": {}, "installer": [], "pins": []}
     return {"platform": platform, "modules": {name: dict(each) for name, each in modules.items()}, **nothing, **more}
 
 
