@@ -109,13 +109,19 @@ class Ansible:
         inventory.write_text(f"localhost ansible_connection=local ansible_python_interpreter={self._python}\n")
         return self._run(["-i", str(inventory), str(playbook), *arguments], environment or {})
 
-    def playbook(self, name: str, *arguments: str, groups: Mapping[str, Sequence[str]]) -> Run:
+    def playbook(
+        self,
+        name: str,
+        *arguments: str,
+        groups: Mapping[str, Sequence[str]],
+        environment: Mapping[str, str] | None = None,
+    ) -> Run:
         """Run a playbook, a file or one of a collection by its full `name`, with this machine as hosts of `groups`."""
         inventory = self._directory / "inventory.json"
         variables = {"ansible_connection": "local", "ansible_python_interpreter": self._python}
         children: dict[str, Any] = {group: {"hosts": {host: {} for host in hosts}} for group, hosts in groups.items()}
         inventory.write_text(json.dumps({"all": {"vars": variables, "children": children}}))
-        return self._run(["-i", str(inventory), name, *arguments], {})
+        return self._run(["-i", str(inventory), name, *arguments], environment or {})
 
     def _run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Run:
         record = self._directory / "record"
