@@ -19,7 +19,23 @@ from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
 
 MODULES = Path(__file__).parents[2] / "plugins/modules"
 # In this order what one makes the next one finds.
-JOURNEY = ("release_channel_info", "module_releases_info", "oci_bundle_pull", "oci_bundle_info", "oci_bundle_push")
+JOURNEY = (
+    *("release_channel_info", "module_releases_info", "update_needs", "update_plan"),
+    *("oci_bundle_pull", "oci_bundle_info", "oci_bundle_push"),
+)
+# What the examples of plans start from; they name a second cluster, which follows another channel.
+REQUEST = {
+    "kind": "UpdateRequest",
+    "version": 1,
+    "cluster": {
+        "name": "prod",
+        "edition": "EE",
+        "version": "v1.68.0",
+        "channel": "stable",
+        "modules": {"console": {"version": "v1.35.4", "channel": "stable"}},
+    },
+}
+CHANNELS = ["stable", "rock-solid"]
 SECRETS = ("license_token", "username", "password", "ca_path")
 
 
@@ -41,6 +57,7 @@ def placed(task: Task, source: Vendor, target: Server, directory: Path) -> Task:
             kept |= {"images_repo": f"{target.host}/mirror/ee", "scheme": "http"}
         elif "images_repo" in kept:
             kept |= source.options
+            kept |= {"channels": CHANNELS} if "updates" in kept else {}
         for key in {"dest", "src"} & kept.keys():
             paths = [str(directory / path.lstrip("/")) for path in _as_list(kept[key])]
             kept[key] = paths if isinstance(kept[key], list) else paths[0]
@@ -63,11 +80,16 @@ def _as_list(value: Any) -> list[str]:
 
 def test_the_examples_work_one_after_another(ansible: Ansible, source: Vendor, target: Server, tmp_path: Path) -> None:
     tasks = [placed(task, source, target, tmp_path / "host") for module in JOURNEY for task in examples(module)]
+    # A relative path starts from the playbook.
+    requests = ansible.home.parent / "requests"
+    requests.mkdir()
+    (requests / "prod.yml").write_text(yaml.safe_dump(REQUEST))
     run = ansible.play(tasks)
     assert run.code == 0, run.output
     for task in tasks:
         run.ok(task["name"])
     assert (tmp_path / "host/media/stick/bundle/platform.tar.0000.chunk").exists()
+    assert (tmp_path / "host/plan.yml").exists()
     assert run["Push a bundle"].changed
     assert not run["Let clusters see the new version of stable in the maintenance window"].changed, (
         "it was there by then"
