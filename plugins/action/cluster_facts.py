@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.facts import ClusterFacts
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.reading import cluster_facts
@@ -20,20 +19,13 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.request im
     parse_wishes,
     request_document,
 )
-from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError
-from ansible_collections.dkp.airgap.plugins.plugin_utils.arguments import validated
-from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import (
-    checked_target,
-    parse_mode,
-    plain_data,
-    write_document,
-)
+from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import DOCUMENT_ARGUMENTS, ControllerAction
+from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import plain_data
 
 ARGUMENTS: dict[str, Any] = {
     "objects": {"type": "dict", "required": True},
     "name": {"type": "str"},
-    "dest": {"type": "path"},
-    "mode": {"type": "raw", "default": "0600"},
+    **DOCUMENT_ARGUMENTS,
     "inventory": {"type": "str"},
     "wishes": {
         "type": "dict",
@@ -49,34 +41,21 @@ _LARGEST_RESULT = 240 * 1024
 _display = Display()
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """What Ansible looks for."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    arguments = ARGUMENTS
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Check the arguments, make the facts, write the request."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        try:
-            result.update(self._made(validated(self._task.args, ARGUMENTS), task_vars or {}))
-        except AirgapError as error:
-            result.update(failed=True, msg=str(error))
-        return result
-
-    def _made(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        mode = parse_mode(arguments["mode"])
-        dest = arguments["dest"] and checked_target(self._loader.path_dwim(arguments["dest"]))
+    def made(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the facts, and write the request."""
+        destination = self.destination(arguments)
         name = str(arguments["name"] or task_vars.get("inventory_hostname", ""))
         facts = cluster_facts(arguments["objects"], name=name)
         request = UpdateRequest(facts, arguments["inventory"], parse_wishes(arguments["wishes"]))
         document = plain_data(request_document(request), "request")
-        if dest and not self._task.check_mode:
-            write_document(dest, document, mode=mode)
+        destination.write(document)
         _warn(facts)
-        made = {"changed": False, "msg": summary(facts), "ansible_facts": {"dkp_cluster_facts": document["cluster"]}}
+        made = {"msg": summary(facts), "ansible_facts": {"dkp_cluster_facts": document["cluster"]}}
         if 2 * len(json.dumps(document)) > _LARGEST_RESULT:
             return {**made, "omitted": ["request"]}
         return {**made, "request": document, "omitted": []}

@@ -10,19 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.fleet import FleetPlan, plan_document, plan_fleet
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.members import with_verdicts
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.offer import parse_vendor
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import shortened
-from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError
-from ansible_collections.dkp.airgap.plugins.plugin_utils.arguments import validated
-from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import (
-    checked_target,
-    parse_mode,
-    plain_data,
-    write_document,
-)
+from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import DOCUMENT_ARGUMENTS, ControllerAction
+from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import plain_data
 from ansible_collections.dkp.airgap.plugins.plugin_utils.fleet import FLEET_ARGUMENTS, fleet_members, module_choice
 
 ARGUMENTS: dict[str, Any] = {
@@ -31,37 +24,24 @@ ARGUMENTS: dict[str, Any] = {
     "cluster_verdicts": {"type": "dict"},
     "security_db": {"type": "bool", "default": True},
     "installer": {"type": "bool", "default": False},
-    "dest": {"type": "path"},
-    "mode": {"type": "raw", "default": "0600"},
+    **DOCUMENT_ARGUMENTS,
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """What Ansible looks for."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    arguments = ARGUMENTS
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Check the arguments, make the plan, write it."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        try:
-            result.update(self._made(validated(self._task.args, ARGUMENTS)))
-        except AirgapError as error:
-            result.update(failed=True, msg=str(error))
-        return result
-
-    def _made(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        mode = parse_mode(arguments["mode"])
-        dest = arguments["dest"] and checked_target(self._loader.path_dwim(arguments["dest"]))
+    def made(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the plan, and write it."""
+        destination = self.destination(arguments)
         vendor = parse_vendor(
             plain_data(arguments["platform_releases"], "platform_releases"),
             plain_data(arguments["module_releases"], "module_releases"),
         )
         verdicts = plain_data(arguments["cluster_verdicts"], "cluster_verdicts")
-        members = with_verdicts(fleet_members(arguments, self._loader.path_dwim), verdicts)
+        members = with_verdicts(fleet_members(arguments, self.located), verdicts)
         plan = plan_fleet(
             members,
             vendor,
@@ -70,10 +50,9 @@ class ActionModule(ActionBase):
             installer=arguments["installer"],
         )
         document = plan_document(plan)
-        if dest and not self._task.check_mode:
-            write_document(dest, document, mode=mode)
+        destination.write(document)
         findings = [{**finding, "cluster": name} for name, told in _by_cluster(document) for finding in told]
-        made = {"changed": False, "ok": plan.ok, "msg": summary(plan, findings), "findings": findings}
+        made = {"ok": plan.ok, "msg": summary(plan, findings), "findings": findings}
         return {**made, **shortened(document, room=len(json.dumps(made)))}
 
 

@@ -20,6 +20,7 @@ description:
   - Reads no cluster. The objects come from C(kubernetes.core.k8s_info), from C(kubectl get -o json), or from files.
   - What was not read is null in the facts. That is not the same as none, which an empty list says.
 extends_documentation_fragment:
+  - dkp.airgap._document
   - dkp.airgap._attributes
   - dkp.airgap._attributes.controller
 options:
@@ -34,17 +35,6 @@ options:
       - What the cluster is called in requests, plans and results.
       - The name of the host in the inventory when unset.
     type: str
-  dest:
-    description:
-      - The file on the controller that the request is written to; JSON when it is named C(*.json), else YAML. A
-        relative path starts from the directory of the playbook.
-      - The directory has to be there. Without this option nothing is written.
-    type: path
-  mode:
-    description:
-      - Permissions of that file, in octal and in quotes.
-    type: raw
-    default: "0600"
   inventory:
     description:
       - Where the inventory of the private registry is, for the request.

@@ -20,6 +20,7 @@ description:
     M(dkp.airgap.module_releases_info), what the clusters run from M(dkp.airgap.cluster_facts).
 extends_documentation_fragment:
   - dkp.airgap._fleet
+  - dkp.airgap._document
   - dkp.airgap._attributes
   - dkp.airgap._attributes.controller
 options:
@@ -42,17 +43,6 @@ options:
       - Whether the installer is carried, where anything is carried at all.
     type: bool
     default: false
-  dest:
-    description:
-      - The file on the controller that the plan is written to; JSON when it is named C(*.json), else YAML. A relative
-        path starts from the directory of the playbook.
-      - The directory has to be there. Without this option nothing is written.
-    type: path
-  mode:
-    description:
-      - Permissions of that file, in octal and in quotes.
-    type: raw
-    default: "0600"
 author:
   - dkp.airgap contributors (!UNKNOWN)
 seealso:

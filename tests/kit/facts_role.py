@@ -39,7 +39,7 @@ def facts_role(access: str, kubeconfig: Path | None, *, entry: str = "main", **o
 
 def manifest(name: str) -> list[KubeObject]:
     """The objects of `READING` or `VERDICT`."""
-    return list(yaml.safe_load_all((_FILES / name).read_text()))
+    return list(yaml.safe_load((_FILES / name).read_text())["items"])
 
 
 def grants(name: str) -> dict[tuple[str, str], str]:

@@ -23,12 +23,13 @@ SECURITY = {"trivy-db": ["2"], "trivy-java-db": ["1"], "trivy-checks": ["0"], "t
 def content(
     *,
     versions: Sequence[str] = VERSIONS,
-    channels: Mapping[str, str] = CHANNELS,
-    modules: Mapping[str, Mapping[str, Any]] = MODULES,
+    channels: Mapping[str, str] | None = None,
+    modules: Mapping[str, Mapping[str, Any]] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """What a plan carries: the platform and a module on `SMALL`, and whatever else is given."""
-    platform = {"versions": list(versions), "channels": dict(channels), "tags": []}
+    platform = {"versions": list(versions), "channels": dict(CHANNELS if channels is None else channels), "tags": []}
+    modules = MODULES if modules is None else modules
     nothing: dict[str, Any] = {"packages": {}, "plugins": {}, "security_db": {}, "installer": [], "pins": []}
     return {"platform": platform, "modules": {name: dict(each) for name, each in modules.items()}, **nothing, **more}
 

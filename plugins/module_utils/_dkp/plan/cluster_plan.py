@@ -19,7 +19,8 @@ from .inventory import Inventory
 from .module_choice import Asked, ModuleChoice, migrating, modules_to_plan
 from .offer import Offer, ReleaseOffer, Vendor
 from .order import Journey, find_order
-from .route import Question, Route, Target, find_route
+from .route import Question, Route, find_route
+from .target import Target
 
 _MAY_BE_FROZEN, _NEVER_FROZEN = Version(1, 75, 0), Version(1, 76, 0)
 """Some 1.75.x and all of 1.76 create intermediate module releases that were mirrored late (§5.3)."""
@@ -29,7 +30,7 @@ _MAY_BE_FROZEN, _NEVER_FROZEN = Version(1, 75, 0), Version(1, 76, 0)
 class Wish:
     """What is wanted of one cluster (contract: `target`, `include_running`, `ignore_suspend`)."""
 
-    target: Target = None
+    target: Target | None = None
     include_running: str = "auto"
     ignore_suspend: bool = False
 

@@ -11,17 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..._oci.errors import InvalidInput
-from ..channels import KNOWN_CHANNELS, channel_meant, is_channel
 from ..cluster.facts import ClusterFacts
 from ..cluster.request import UpdateRequest
-from ..fields import mapping, text
+from ..fields import mapping
 from ..nearest import did_you_mean, listed
-from ..version import parse_version, version_of_tag
 from .cluster_plan import Wish
 from .cluster_verdict import parse_verdicts
 from .fleet import Member
 from .inventory import Inventory, parse_inventory
-from .route import Target
+from .target import Target, parse_target
 
 
 @dataclass(frozen=True)
@@ -68,20 +66,6 @@ def members_of(
             )
         )
     return members
-
-
-def parse_target(value: object, where: str) -> Target:
-    """A channel or a version; raises InvalidInput with what was probably meant."""
-    word = text(value, where).strip()
-    if is_channel(word):
-        return word
-    version = version_of_tag(word)
-    if version is not None:
-        return version
-    meant = channel_meant(word) or parse_version(word)
-    hint = f" (did you mean {meant}?)" if meant else did_you_mean(word, KNOWN_CHANNELS)
-    known = ", ".join(KNOWN_CHANNELS)
-    raise InvalidInput(f"{where}: {word!r} is neither a channel ({known}) nor a version like v1.69.4{hint}")
 
 
 def _targets(value: object, names: list[str]) -> dict[str, Target]:

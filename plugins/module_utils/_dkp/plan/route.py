@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Union
+from typing import Any
 
 from ..channels import LTS
 from ..findings import Finding
@@ -18,9 +18,7 @@ from ..version import Version
 from .inventory import Held
 from .offer import NO_RELEASE, ChannelOffer, Offer, ReleaseOffer
 from .steps import MOST_LTS_MINORS, Chain, direct_chain, module_chain, platform_chain, series_name
-
-Target = Union[str, Version, None]
-"""A channel, a version, or None for what the followed channel offers."""
+from .target import Target
 
 
 @dataclass(frozen=True)
@@ -45,13 +43,13 @@ MODULE = Checks("M2", "M4", "M3", "M3", "M4", "M8", "M9", "M10")
 class Question:
     """What is to be found out. `name` is null for the platform. `channel`: the one that is followed and published.
 
-    `target` overrides what the channel offers. `held`: the private registry's, null when it was not looked at.
+    `target` overrides what that channel offers. `held`: the private registry's, null when it was not looked at.
     """
 
     name: str | None
     start: Version | None
     channel: str | None
-    target: Target = None
+    target: Target | None = None
     held: Held | None = None
     include_running: str = "auto"
     ignore_suspend: bool = False

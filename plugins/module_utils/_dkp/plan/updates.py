@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._oci.errors import InvalidInput
-from ..channels import KNOWN_CHANNELS, LTS, channel_meant, in_order, is_channel
+from ..channels import KNOWN_CHANNELS, LTS, in_order
 from ..constraint import parse_filter
-from ..nearest import did_you_mean
 from ..release import Jump
-from ..version import Version, parse_version, version_of_tag
+from ..version import Version
 from .steps import direct_chain, module_chain
+from .target import parse_start, parse_target
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,9 @@ class Way:
 
 def parse_update(given: Mapping[str, Any], *, where: str) -> Update:
     """Read one item ``{from, to}``; a blank `from` counts as absent. Raises InvalidInput naming the field."""
-    start, end = str(given.get("from") or "").strip(), str(given.get("to") or "").strip()
-    from_version = version_of_tag(start) if start else None
-    if start and from_version is None:
-        raise InvalidInput(f"{where}.from: {start[:100]!r} is not a version; write it like v1.69.4{_quote(start)}")
-    if is_channel(end):
-        return Update(from_version, channel=end)
-    version = version_of_tag(end)
-    if version is None:
-        meant = channel_meant(end)
-        near = f" (did you mean {meant}?)" if meant else did_you_mean(end, KNOWN_CHANNELS)
-        raise InvalidInput(
-            f"{where}.to: {end[:100]!r} is neither a release channel{near} nor a version; write one of "
-            f"{', '.join(KNOWN_CHANNELS)}, or a version like v1.69.4{_quote(end)}"
-        )
-    return Update(from_version, version=version)
+    start = parse_start(str(given.get("from") or ""), f"{where}.from")
+    end = parse_target(str(given.get("to") or ""), f"{where}.to")
+    return Update(start, version=end) if isinstance(end, Version) else Update(start, channel=end)
 
 
 def parse_updates(given: Iterable[Mapping[str, Any]], *, where: str) -> tuple[Update, ...]:
@@ -109,8 +97,3 @@ def span_of(updates: Iterable[Update], ways: Iterable[Way], available: Iterable[
     ends = [version for update in updates for version in (update.start, update.version) if version is not None]
     ends += [way.target for way in ways]
     return tuple(version for version in available if ends and min(ends) <= version <= max(ends))
-
-
-def _quote(text: str) -> str:
-    """A number without quotes has lost its last zeros before anybody could see it."""
-    return ", in quotes" if parse_version(text) is not None and not text.startswith("v") else ""
