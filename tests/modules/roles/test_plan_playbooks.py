@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ from ansible_collections.dkp.airgap.tests.kit.cluster import KubeServer
 from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, Run
 from ansible_collections.dkp.airgap.tests.kit.programs import find_kubectl
 from ansible_collections.dkp.airgap.tests.kit.servers import PASSWORD
-from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
+from ansible_collections.dkp.airgap.tests.kit.shape import DEMO, SMALL
+from ansible_collections.dkp.airgap.tests.kit.storage import stored
+from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor, any_server
 from ansible_collections.dkp.airgap.tests.kit.webhook import ReleaseWebhook
 
 FACTS, PLAN, PULL = "dkp.airgap.cluster_facts", "dkp.airgap.plan", "dkp.airgap.pull"
@@ -147,6 +151,42 @@ def test_a_cluster_described_by_hand_and_a_registry_in_the_environment(
     assert PASSWORD not in run.output
     # A relative path starts where the run was started.
     assert read(ansible.home.parent / "plan.yml")["ok"]
+
+
+@pytest.fixture
+def vendor_of_the_guide(tmp_path: Path) -> Iterator[Vendor]:
+    """The registry whose versions the guide to plans names."""
+    tree = stored(replace(SMALL, channels=DEMO.channels, versions=DEMO.versions), tmp_path / "vendor")
+    with any_server(tmp_path / "vendor", htpasswd=True) as server:
+        yield Vendor(server, tree)
+
+
+@pytest.mark.parametrize(
+    ("example", "playbooks"),
+    [("jump-host", [FACTS, PLAN, PULL]), ("connected-host", [PLAN, PULL]), ("by-hand", [PLAN])],
+)
+def test_the_inventories_of_the_guide_work(
+    ansible: Ansible,
+    cluster: KubeServer,
+    vendor_of_the_guide: Vendor,
+    at_hand: dict[str, Any],
+    tmp_path: Path,
+    example: str,
+    playbooks: list[str],
+) -> None:
+    cluster.apply(clusters.manual_ee())
+    examples = tmp_path / "site"
+    shutil.copytree(Path(__file__).parents[3] / "docs/examples", examples)
+    (examples / "requests").mkdir()
+    (examples / "request.yml").rename(examples / "requests/prod.yml")
+    kept = ("dkp_kubernetes_command", "dkp_kubeconfig", "dkp_bundle_dir")
+    variables = given(vendor_of_the_guide, **{name: at_hand[name] for name in kept})
+    run = ansible.playbook(*playbooks, "-i", str(examples / f"{example}.yml"), *variables, groups={})
+    assert run.code == 0, run.output
+    plan = read(examples / "plan.yml")
+    assert plan["clusters"]["prod"]["platform"]["steps"] == ["v1.68.13", "v1.69.7", "v1.70.17"]
+    assert plan["clusters"]["prod"]["modules"]["console"]["steps"][-1] == "v1.36.2"
+    assert PULL not in playbooks or (tmp_path / "bundle/delivery.json").exists()
 
 
 @pytest.mark.parametrize(
