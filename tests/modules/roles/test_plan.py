@@ -36,7 +36,7 @@ PROD: dict[str, Any] = {
     "nodes": {},
     "modules": {"console": {"version": "v1.34.0", "channel": "stable", "source": "deckhouse"}},
 }
-CONTENT = {
+CONTENT: dict[str, Any] = {
     "platform": {"versions": ["v1.68.4", "v1.69.0"], "channels": {"stable": "v1.69.0"}, "tags": []},
     "modules": {"console": {"versions": ["v1.35.4", "v1.36.2"], "channels": {"stable": "v1.36.2"}}},
     "packages": {},
