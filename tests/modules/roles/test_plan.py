@@ -23,6 +23,7 @@ from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor, any_server
 
 TABLE = "dkp.airgap.plan : Source | Show the plan"
 REFUSED = "dkp.airgap.plan : Refused | Name what stands against the plan"
+SIZES = "dkp.airgap.plan : Sizes | Ask what a pull would fetch"
 PULL = "dkp.airgap.pull : Pull what the plan or the selectors say"
 
 PROD: dict[str, Any] = {
@@ -196,6 +197,15 @@ def test_what_a_cluster_would_not_take_is_named_before_anything_is_downloaded(
     assert any(finding["id"] == "P10" for finding in accepted.ok(PULL)["findings"])
     refused = ansible.play([role("pull", source, plan_file=str(plan), bundle_dir=f"{bundle}-other")])
     assert "P10" in refused.failure(PULL) and not Path(f"{bundle}-other").exists()
+
+
+def test_an_image_that_is_missing_stops_the_run_and_hides_no_plan(ansible: Ansible, tmp_path: Path) -> None:
+    tree = stored(replace(SMALL, missing=frozenset({"install:v1.68.4"})), tmp_path / "broken")
+    with any_server(tmp_path / "broken", htpasswd=True) as server:
+        options: dict[str, Any] = {"clusters": [PROD], "accept_findings": ["P5"]}
+        run = ansible.play([role("plan", Vendor(server, tree), **options)])
+    assert run.code != 0 and "install:v1.68.4" in run.failure(SIZES)
+    assert "v1.67.1 -> v1.68.4 -> v1.69.0, channel stable" in table(run)
 
 
 def test_a_fleet_gets_one_plan_with_each_image_once(
