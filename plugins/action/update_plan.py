@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.fleet import FleetPlan, plan_document, plan_fleet
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.members import with_verdicts
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.offer import parse_vendor
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import shortened
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import fitting_findings, shortened
 from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import DOCUMENT_ARGUMENTS, ControllerAction
 from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import plain_data
 from ansible_collections.dkp.airgap.plugins.plugin_utils.fleet import FLEET_ARGUMENTS, fleet_members, module_choice
@@ -52,8 +52,11 @@ class ActionModule(ControllerAction):
         document = plan_document(plan)
         destination.write(document)
         findings = [{**finding, "cluster": name} for name, told in _by_cluster(document) for finding in told]
-        made = {"ok": plan.ok, "msg": summary(plan, findings), "findings": findings}
-        return {**made, **shortened(document, room=len(json.dumps(made)))}
+        kept = fitting_findings(findings)
+        made = {"ok": plan.ok, "msg": summary(plan, findings), "findings": kept}
+        short = shortened(document, room=len(json.dumps(made)))
+        omitted = [*short["omitted"], *(["findings"] if len(kept) < len(findings) else [])]
+        return {**made, **short, "omitted": omitted}
 
 
 def _by_cluster(document: Mapping[str, Any]) -> Iterable[tuple[str | None, list[dict[str, str]]]]:

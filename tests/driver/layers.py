@@ -21,6 +21,7 @@ from .steps import Failed, Step, Tally
 # Code below these imports Ansible; everything else under tests/unit must do without.
 _NEEDS_ANSIBLE = ("tests/unit/plugins/action", "tests/unit/plugins/filter", "tests/unit/plugins/modules")
 _ROLES = "tests/modules/roles"
+_WHOLE_WAY = "test_cluster_to_bundle.py"
 
 
 def unit_steps(root: Path) -> list[Step]:
@@ -39,15 +40,25 @@ def _run_unit(root: Path, spec: EnvironmentSpec) -> Tally:
 
 
 def module_steps(root: Path) -> list[Step]:
-    """Modules as a playbook runs them: every ansible-core, with the modules on the oldest and the newest Python."""
+    """Modules as a playbook runs them: every ansible-core, the outermost of them on both Pythons."""
     return [
         Step(
             "modules",
             f"ansible-core {core}, modules on Python {target.python}",
             functools.partial(_run_modules, root, core, target),
         )
-        for core in CORES
-        for target in TARGETS.values()
+        for core, target in _combinations()
+    ]
+
+
+def _combinations() -> list[tuple[str, EnvironmentSpec]]:
+    """Each ansible-core with the oldest and the newest Python by turns, the first and the last core with both."""
+    targets, cores = list(TARGETS.values()), list(CORES)
+    both = {cores[0], cores[-1]}
+    return [
+        (core, target)
+        for number, core in enumerate(cores)
+        for target in (targets if core in both else [targets[(number + 1) % len(targets)]])
     ]
 
 
@@ -57,15 +68,16 @@ def _run_modules(root: Path, core: str, target: EnvironmentSpec) -> Tally:
 
 
 def role_steps(root: Path) -> list[Step]:
-    """Roles and playbooks, whose runs are long: the oldest ansible-core with the oldest Python, and the newest two."""
+    """Roles and playbooks, whose runs are long: all of them with the newest ansible-core and Python, and with the
+    oldest the way from the API server to the bundle, which leads through every role."""
     oldest, newest = (next(iter(CORES)), TARGETS["oldest"]), (list(CORES)[-1], TARGETS["newest"])
     return [
         Step(
             "roles",
             f"ansible-core {core}, modules on Python {target.python}",
-            functools.partial(_run_through_ansible, root, core, target, [_ROLES], layer="roles"),
+            functools.partial(_run_through_ansible, root, core, target, [path], layer="roles"),
         )
-        for core, target in (oldest, newest)
+        for (core, target), path in ((newest, _ROLES), (oldest, f"{_ROLES}/{_WHOLE_WAY}"))
     ]
 
 

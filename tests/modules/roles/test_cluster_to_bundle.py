@@ -18,7 +18,6 @@ from ansible_collections.dkp.airgap.tests.kit.facts_role import READING, VERDICT
 from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, Run
 from ansible_collections.dkp.airgap.tests.kit.programs import find_kubectl
 from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
-from ansible_collections.dkp.airgap.tests.kit.webhook import ReleaseWebhook
 
 PLAYBOOKS = ("dkp.airgap.cluster_facts", "dkp.airgap.plan", "dkp.airgap.pull")
 GROUPS = {"dkp_cluster": ["prod"], "dkp_connected": ["jump"]}
@@ -112,19 +111,3 @@ def holds_exactly(delivery: dict[str, Any], content: dict[str, Any], source: Ven
         digest for version in content["platform"]["versions"] for digest in source.tree.component_digests(version)
     }
     assert components <= set(tags.values())
-
-
-def test_the_clusters_own_verdict_stands_in_the_plan(
-    ansible: Ansible, cluster: KubeServer, source: Vendor, tmp_path: Path
-) -> None:
-    cluster.apply(clusters.manual_ee(version="v1.68.0", next_version="v1.69.0"))
-    account = service_account(cluster, tmp_path / "account", READING, VERDICT)
-    with ReleaseWebhook(tmp_path / "webhook", unmet=lambda stated: ["kernel is too old"] if stated else []) as webhook:
-        cluster.apply([webhook.configuration()])
-        run = journey(ansible, "api", account, source, tmp_path)
-    assert run.code != 0
-    plan = yaml.safe_load((tmp_path / "plan.yml").read_text())
-    told = [each for each in plan["clusters"]["prod"]["findings"] if each["id"] == "cluster_verdict"]
-    assert [(each["subject"], each["severity"]) for each in told] == list(zip(STEPS, ("error", "warning")))
-    assert "kernel is too old" in told[0]["message"]
-    assert "kernel is too old" in run.output and not (tmp_path / "bundle").exists()

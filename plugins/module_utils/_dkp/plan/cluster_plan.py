@@ -129,7 +129,7 @@ class Planner:
 
     def _not_offered(self, facts: ClusterFacts, asked: Asked) -> Finding:
         name = asked.name
-        near = did_you_mean(name, self.vendor.modules)
+        near = did_you_mean(name, (other for other, each in self.vendor.modules.items() if each.exists))
         stays = f"; it stays at {asked.start}" if asked.start is not None else ""
         message = f"the source has no module {name}{near}{stays}"
         if asked.start is not None or any(name in each.modules for each in (facts.sources or {}).values()):

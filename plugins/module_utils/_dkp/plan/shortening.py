@@ -7,11 +7,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LARGEST = 240 * 1024
 """Bytes of JSON: the contract's 256 KiB, less what Ansible adds."""
+
+
+def fitting_findings(findings: Sequence[Mapping[str, Any]], *, largest: int = LARGEST // 2) -> list[Mapping[str, Any]]:
+    """Those of `findings` that have room in a result: all of them, or those that stand against the plan, or the first
+    of these. The plan has all."""
+    errors = [finding for finding in findings if finding["severity"] == "error"]
+    for kept in (list(findings), errors):
+        if len(json.dumps(kept)) <= largest:
+            return kept
+    while len(json.dumps(errors)) > largest:
+        errors = errors[: len(errors) // 2]
+    return errors
 
 
 def shortened(document: Mapping[str, Any], *, room: int = 0, largest: int = LARGEST) -> dict[str, Any]:

@@ -336,6 +336,11 @@ def test_what_stands_in_the_way_of_a_module(
     assert "console" in finding.subject
 
 
+def test_a_module_that_is_not_there_is_not_said_to_be_meant_itself() -> None:
+    plan = plan_of(with_module(), vendor_modules=modules(console={"exists": False}, consoles=CONSOLE))
+    assert "(did you mean consoles?)" in only(plan, "M1").message
+
+
 def test_jumps_shorten_a_modules_way() -> None:
     offer = module("v1.30.0 v1.31.4 v1.36.2", channels(stable="v1.36.2"), jumps={"v1.36.2": ("1.30", "1.36")})
     plan = plan_of(with_module(version="v1.30.0"), vendor_modules=modules(console=offer))

@@ -19,7 +19,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.members impor
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.module_choice import ModuleChoice
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.needs import needs_of
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.offer import parse_vendor
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import shortened
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import fitting_findings, shortened
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.table import plan_table, readable
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.version import Version
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
@@ -243,6 +243,15 @@ def test_a_plan_that_is_too_long_loses_what_a_pull_can_do_without_or_is_no_plan_
     assert short["omitted"] == ["plan.content", "plan.clusters"]
     with pytest.raises(InvalidInput, match=r"plan\.(clusters|content): is missing"):
         parse_plan(short["plan"])
+
+
+def test_findings_that_are_too_many_leave_room_for_those_that_matter() -> None:
+    told = [
+        {"severity": severity, "message": "x" * 50} for severity in ("unknown", "error", "info") for _each in range(9)
+    ]
+    assert fitting_findings(told) == told
+    assert {each["severity"] for each in fitting_findings(told, largest=1500)} == {"error"}
+    assert 1 <= len(fitting_findings(told, largest=400)) < 9
 
 
 def test_the_table_shows_the_way_the_sizes_and_what_to_do() -> None:
