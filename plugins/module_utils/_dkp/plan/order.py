@@ -150,15 +150,20 @@ def _with_dependencies(facts: ClusterFacts, routes: Mapping[str, Route], bound: 
 
 
 def _clear_the_way(journey: Journey, bound: Iterable[str], step: Version) -> None:
-    """Take the module steps that have to come before the platform's `step`."""
+    """Take the module steps that have to come before the platform's `step`, and those that they depend on."""
     moved = True
     while moved:
         moved = False
         for name in bound:
             following = _due(journey, name, step)
-            if following is not None and _is_possible(journey, name, following):
-                _take_module(journey, name, following)
-                moved = True
+            if following is None:
+                continue
+            for each in (name, *sorted(journey.routes[name].dependencies)):
+                ahead = journey.next_step(each) if each in journey.routes else None
+                if ahead is not None and _is_possible(journey, each, ahead):
+                    _take_module(journey, each, ahead)
+                    moved = True
+                    break
 
 
 def _due(journey: Journey, name: str, step: Version) -> Version | None:

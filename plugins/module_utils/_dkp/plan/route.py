@@ -138,7 +138,7 @@ def find_route(question: Question, offer: Offer) -> Route:
     held = question.held.versions if question.held is not None else ()
     there = sorted(available.union(held)) if held else offer.ascending
     chain = _chain(question, offer, end, there)
-    if chain.steps or chain.missing:
+    if start is None or start < end:
         findings += _judge_end(question, offer, chain, end, end in available or end in held)
     findings += _judge_chain(question, chain, end)
     findings += _judge_steps(question, offer, chain, end, available)

@@ -120,6 +120,7 @@ PROBLEMS = [
     (platform("v1.68.11 v1.69.1", channels(stable="v1.69.7")), None, "P2", "error", "no release v1.69.7"),
     (platform("v1.68.11 v1.69.1", channels(stable="v1.69.7")), None, "P4", "error", "would end at v1.69.1"),
     (VENDOR, "v1.70.9", "P2", "error", "no release v1.70.9"),
+    (platform("v1.68.11", channels(stable="v1.68.13")), None, "P2", "error", "no release v1.68.13"),
     (platform("v1.68.11 v1.70.17", channels(stable="v1.70.17")), None, "P3", "error", "no release v1.69.x"),
     (platform("v1.68.11 v2.0.1", channels(stable="v2.0.1")), None, "P3", "error", "major version changes"),
     (VENDOR, "v1.67.4", "downgrade", "error", "never goes back to v1.67.4"),

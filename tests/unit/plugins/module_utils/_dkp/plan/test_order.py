@@ -142,6 +142,15 @@ def test_a_module_that_another_needs_goes_first() -> None:
     assert stages == ["v1.69.7", "v1.70.17", "sdn v0.5.0, console v1.36.2"]
 
 
+def test_what_has_to_go_before_the_platform_brings_along_what_it_depends_on() -> None:
+    runs = {"version": "v1.35.4", "requirements": {"deckhouse": "< 1.69"}}
+    wanted = module("v1.36.2", channels(stable="v1.36.2"), {"v1.36.2": {"modules": {"sdn": ">= 0.5"}}})
+    of = cluster(modules={"console": runs, "sdn": {"version": "v0.4.2"}})
+    offers = modules(console=wanted, sdn=SDN)
+    assert order(of, vendor=VENDOR, vendor_modules=offers) == ["sdn v0.5.0, console v1.36.2", "v1.69.7", "v1.70.17"]
+    assert plan_of(of, vendor=VENDOR, vendor_modules=offers).ok
+
+
 def test_a_module_does_not_move_to_where_another_does_not_accept_it() -> None:
     runs = {"version": "v1.35.4", "requirements": {"modules": {"sdn": "< 0.5"}}}
     of = cluster(modules={"console": runs, "sdn": {"version": "v0.4.2"}})
