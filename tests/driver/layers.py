@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,25 +41,15 @@ def _run_unit(root: Path, spec: EnvironmentSpec) -> Tally:
 
 
 def module_steps(root: Path) -> list[Step]:
-    """Modules as a playbook runs them: every ansible-core, the outermost of them on both Pythons."""
+    """Modules as a playbook runs them: every ansible-core, with the modules on the oldest and the newest Python by
+    turns. The code below them runs on both without Ansible."""
     return [
         Step(
             "modules",
             f"ansible-core {core}, modules on Python {target.python}",
             functools.partial(_run_modules, root, core, target),
         )
-        for core, target in _combinations()
-    ]
-
-
-def _combinations() -> list[tuple[str, EnvironmentSpec]]:
-    """Each ansible-core with the oldest and the newest Python by turns, the first and the last core with both."""
-    targets, cores = list(TARGETS.values()), list(CORES)
-    both = {cores[0], cores[-1]}
-    return [
-        (core, target)
-        for number, core in enumerate(cores)
-        for target in (targets if core in both else [targets[(number + 1) % len(targets)]])
+        for core, target in zip(CORES, itertools.cycle(TARGETS.values()))
     ]
 
 

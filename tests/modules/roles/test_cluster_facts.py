@@ -31,15 +31,11 @@ def request_of(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-# What facts every other scenario gives is shown without an API server, in tests/unit.
-SCENARIOS = (clusters.manual_ee, clusters.old_generation)
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+# What facts the other scenarios give is shown without an API server, in tests/unit.
 def test_both_ways_in_give_the_same_facts(
-    ansible: Ansible, cluster: KubeServer, kubeconfig: Path, tmp_path: Path, scenario: Any
+    ansible: Ansible, cluster: KubeServer, kubeconfig: Path, tmp_path: Path
 ) -> None:
-    cluster.apply(scenario())
+    cluster.apply(clusters.manual_ee())
     account = service_account(cluster, tmp_path / "account", READING)
     files = {access: tmp_path / f"{access}.yml" for access in WAYS}
     run = ansible.play([facts_role(access, account, request_file=str(files[access])) for access in WAYS])
@@ -73,16 +69,13 @@ def test_a_command_takes_few_calls_and_runs_in_check_mode(
     assert request_of(request)["cluster"]["name"] == "prod" and request.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("access", WAYS)
-def test_check_mode_and_wishes(
-    ansible: Ansible, cluster: KubeServer, kubeconfig: Path, tmp_path: Path, access: str
-) -> None:
+def test_check_mode_and_wishes(ansible: Ansible, cluster: KubeServer, kubeconfig: Path, tmp_path: Path) -> None:
     cluster.apply(clusters.fresh())
     wishes = {"target": "stable", "include_running": "", "ignore_suspend": False}
     run = ansible.play(
         [
             facts_role(
-                access,
+                "command",
                 kubeconfig,
                 request_file=str(tmp_path / "request.yml"),
                 wishes=wishes,
