@@ -59,9 +59,9 @@ def test_a_plan_finds_every_step_it_computes(
     shown = span_of([Update(deployed, version=target)], [way], sorted(tags))
     for available in (sorted(tags), shown, sorted(read | stray)):
         # a plan knows the jumps of all that was read, not only those of the target
-        steps = module_chain(deployed, target, set(available) - stray, jumps).steps
+        steps = module_chain(deployed, target, sorted(set(available) - stray), jumps).steps
         assert set(steps) <= read
-        assert steps == module_chain(deployed, target, tags - stray, jumps).steps
+        assert steps == module_chain(deployed, target, sorted(tags - stray), jumps).steps
 
 
 def test_what_cannot_be_read_at_all_is_not_asked_for_again() -> None:
