@@ -23,9 +23,9 @@ class ActionModule(ControllerAction):
 
     def made(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Say what the clusters need."""
-        vendor = parse_vendor(plain_data(arguments["platform_releases"], "platform_releases"), None)
-        members = fleet_members(arguments, self.located)
-        needs = needs_of(members, module_choice(arguments), vendor.platform)
-        platform, modules = len(needs["platform"]), len(needs["modules"])
-        ways = "way" if platform == 1 else "ways"
-        return {"msg": f"to read: {platform} {ways} of the platform, {modules} of modules", **needs}
+        read = plain_data(arguments["platform_releases"], "platform_releases")
+        platform = parse_vendor(read, None).platform if read else None
+        needs = needs_of(fleet_members(arguments, self.located), module_choice(arguments), platform)
+        count, modules = len(needs["platform"]), len(needs["modules"])
+        ways = "way" if count == 1 else "ways"
+        return {"msg": f"to read: {count} {ways} of the platform, {modules} of modules", **needs}

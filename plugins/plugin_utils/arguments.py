@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.nearest import did_you_mean
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
 
@@ -18,6 +19,10 @@ def validated(arguments: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str
 
     Options that are blank, as AWX surveys send them, are unset; so are suboptions. Raises InvalidInput.
     """
+    unknown = sorted(set(arguments) - set(spec))
+    if unknown:
+        near = did_you_mean(unknown[0], spec)
+        raise InvalidInput(f"{unknown[0]}: there is no such option{near}; there are {', '.join(sorted(spec))}")
     result = ArgumentSpecValidator(dict(spec)).validate(_without_blanks(arguments, spec))  # type: ignore[no-untyped-call]
     if result.error_messages:
         raise InvalidInput("; ".join(result.error_messages))

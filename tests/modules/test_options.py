@@ -95,6 +95,8 @@ def test_missing_libraries_are_named_with_host_and_interpreter(tmp_path: Path, t
 
 PLAN = plans.plan(plans.content())
 # module, the option that is wrong, what the message must say
+CLUSTERS = [{"name": "prod", "version": "v1.68.11", "channel": "stable"}]
+OFFER = {"channels": {"stable": {"exists": True, "version": "v1.69.7"}}, "versions": ["v1.69.7"], "releases": {}}
 BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("release_channel_info", {"images_repo": "https://registry.example/dkp/ee"}, ("images_repo", "scheme")),
     ("release_channel_info", {"images_repo": "registry.example"}, ("images_repo", "path")),
@@ -136,7 +138,20 @@ BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("oci_bundle_push", {"channels": ["stabel"]}, ("stabel", "stable")),
     ("oci_bundle_push", {"src": ["{file}.missing"]}, ("src", "{file}.missing")),
     ("oci_bundle_info", {"src": "{file}.missing"}, ("src", "{file}.missing")),
+    ("update_plan", {"clusters": CLUSTERS, "chanel": "stable"}, ("chanel", "no such option")),
+    ("update_plan", {"clusters": CLUSTERS}, ("platform_releases", "nothing was read of the vendor")),
+    ("update_plan", {"platform_releases": OFFER}, ("clusters", "at least one cluster")),
+    ("update_plan", {"platform_releases": OFFER, "clusters_from": ["{file}.missing"]}, ("{file}.missing",)),
+    ("update_plan", {"platform_releases": OFFER, "clusters_from": ["{file}"]}, ("{file}", "mapping")),
+    ("update_plan", {"platform_releases": OFFER, "clusters": [{"name": "prod", "version": 1.68}]}, ("quote it",)),
+    ("update_plan", {"platform_releases": OFFER, "clusters": CLUSTERS, "target": "Stable"}, ("did you mean stable?",)),
+    ("update_plan", {"platform_releases": OFFER, "clusters": CLUSTERS, "dest": "{file}/x.yml"}, ("{file}",)),
+    ("update_plan", {"platform_releases": {"msg": ""}, "clusters": CLUSTERS}, ("platform_releases.channels",)),
+    ("update_needs", {"clusters": [*CLUSTERS, {"name": "x", "version": "v1"}]}, ("clusters[1].version", "v1.69.4")),
+    ("cluster_facts", {"objects": {"Deployments": []}}, ("objects.Deployments", "write Deployment")),
+    ("cluster_facts", {"objects": {}}, ("Deployment d8-system/deckhouse",)),
 ]
+ON_THE_CONTROLLER = ("cluster_facts", "update_needs", "update_plan")
 
 
 @pytest.fixture(scope="session")
@@ -149,7 +164,8 @@ def refused(session_ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) 
     file.write_text("here first\n")
     tasks = []
     for number, (module, wrong, _expected) in enumerate(BAD_INPUTS):
-        options: dict[str, Any] = {} if module == "oci_bundle_info" else {"images_repo": "127.0.0.1:1/dkp/ee"}
+        local = module in ("oci_bundle_info", *ON_THE_CONTROLLER)
+        options: dict[str, Any] = {} if local else {"images_repo": "127.0.0.1:1/dkp/ee"}
         options |= {"dest": str(file.parent / "bundle")} if module == "oci_bundle_pull" else {}
         options |= {"src": [str(file)]} if module == "oci_bundle_push" else {}
         options |= {name: _filled(value, file) for name, value in wrong.items()}

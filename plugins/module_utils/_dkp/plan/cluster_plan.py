@@ -89,7 +89,9 @@ class Planner:
             wish.ignore_suspend,
         )
         if self.vendor.platform is None:
-            return Route(question)
+            message = "the releases of the platform were not read: only modules are planned"
+            hint = "Give platform_releases, unless modules of another source are planned"
+            return Route(question, findings=(Finding("P1", "unknown", question.subject(), message, hint),))
         return find_route(question, self.vendor.platform)
 
     def _modules(

@@ -98,6 +98,11 @@ def parse_vendor(platform: object, modules: object) -> Vendor:
     """Read the two results (either may be None). Raises InvalidInput with the path of what cannot be right."""
     first = fields.mapping(platform, "platform_releases")
     second = fields.mapping(modules, "module_releases")
+    if not first and not second:
+        raise InvalidInput(
+            "platform_releases: nothing was read of the vendor; give the result of release_channel_info, that of "
+            "module_releases_info as module_releases, or both"
+        )
     for key, where in (("channels", "platform_releases"), ("modules", "module_releases")):
         result = first if where == "platform_releases" else second
         if result and key not in result:

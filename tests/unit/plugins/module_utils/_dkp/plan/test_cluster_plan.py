@@ -301,6 +301,12 @@ def test_a_module_of_another_source_is_planned_with_that_source() -> None:
         choice=ModuleChoice(source="acme"),
     )
     assert module_steps(plan, "console") == "v1.35.4 v1.36.2" and not plan.content.platform.versions
+    assert only(plan, "P1").severity == "unknown", "nobody takes it for a platform that has nothing to do"
+
+
+def test_without_anything_of_the_vendor_there_is_no_plan() -> None:
+    with pytest.raises(InvalidInput, match="nothing was read of the vendor"):
+        plan_of(cluster(), vendor=None)
 
 
 MODULE_PROBLEMS = [
