@@ -19,6 +19,8 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.request im
     parse_wishes,
     request_document,
 )
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import LARGEST
 from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import DOCUMENT_ARGUMENTS, ControllerAction
 from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import plain_data
 
@@ -36,8 +38,6 @@ ARGUMENTS: dict[str, Any] = {
         },
     },
 }
-_LARGEST_RESULT = 240 * 1024
-"""Bytes of JSON: the contract's 256 KiB, less what Ansible adds."""
 _display = Display()
 
 
@@ -56,7 +56,7 @@ class ActionModule(ControllerAction):
         destination.write(document)
         _warn(facts)
         made = {"msg": summary(facts), "ansible_facts": {"dkp_cluster_facts": document["cluster"]}}
-        if 2 * len(json.dumps(document)) > _LARGEST_RESULT:
+        if 2 * len(json.dumps(document)) > LARGEST:
             return {**made, "omitted": ["request"]}
         return {**made, "request": document, "omitted": []}
 
@@ -69,9 +69,9 @@ def summary(facts: ClusterFacts) -> str:
     under_way = f", being switched to {facts.switched_version}" if _is_switching(facts) else ""
     parts = [f"{facts.name}: DKP{edition} {facts.version} {channel}{under_way}"]
     if facts.modules is not None:
-        parts.append(f"{enabled} {'module' if enabled == 1 else 'modules'} from sources")
+        parts.append(f"{counted(enabled, 'module')} from sources")
     if facts.nodes is not None:
-        parts.append(f"{len(facts.nodes)} {'node' if len(facts.nodes) == 1 else 'nodes'}")
+        parts.append(counted(len(facts.nodes), "node"))
     return ", ".join(parts)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.needs import needs_of
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.offer import parse_vendor
 from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import ControllerAction
@@ -26,6 +27,5 @@ class ActionModule(ControllerAction):
         read = plain_data(arguments["platform_releases"], "platform_releases")
         platform = parse_vendor(read, None).platform if read else None
         needs = needs_of(fleet_members(arguments, self.located), module_choice(arguments), platform)
-        count, modules = len(needs["platform"]), len(needs["modules"])
-        ways = "way" if count == 1 else "ways"
-        return {"msg": f"to read: {count} {ways} of the platform, {modules} of modules", **needs}
+        ways = counted(len(needs["platform"]), "way")
+        return {"msg": f"to read: {ways} of the platform, {len(needs['modules'])} of modules", **needs}

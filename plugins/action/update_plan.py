@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.fleet import FleetPlan, plan_document, plan_fleet
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.members import with_verdicts
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.offer import parse_vendor
@@ -69,11 +70,7 @@ def summary(plan: FleetPlan, findings: Iterable[Mapping[str, Any]]) -> str:
     """The plan in one sentence."""
     content = plan.content
     errors = [f"{each['id']} {each['subject']}" for each in findings if each["severity"] == "error"]
-    carried = [_counted(len(content.platform.versions), "platform release")]
-    carried.append(f"releases of {_counted(len(content.modules), 'module')}")
-    told = f"{_counted(len(plan.clusters), 'cluster')}: {' and '.join(carried)} to carry"
+    carried = [counted(len(content.platform.versions), "platform release")]
+    carried.append(f"releases of {counted(len(content.modules), 'module')}")
+    told = f"{counted(len(plan.clusters), 'cluster')}: {' and '.join(carried)} to carry"
     return f"{told}; cannot be carried out: {', '.join(errors[:10])}" if errors else told
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -217,11 +217,6 @@ def _finish(task: Task, module: AnsibleModule, result: Result) -> dict[str, Any]
     return values
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 image``, ``2 images``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def fit(values: dict[str, Any], long_lists: Sequence[str], *, largest: int = _LARGEST_RESULT) -> list[str]:
     """Take `long_lists` out of `values`, one by one, until its JSON has at most `largest` bytes; returns which."""
     omitted = []

@@ -180,13 +180,13 @@ omitted:
 
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.channels import check_channels
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.constraint import parse_filter
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.updates import parse_module_updates
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.tree import normalise_modules_path
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.module_catalogue import ModuleQuery, describe_modules
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
-    counted,
     registry_arguments,
     report_arguments,
     run,

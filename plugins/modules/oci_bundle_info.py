@@ -182,8 +182,9 @@ omitted:
 
 from typing import Any
 
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.inspection import archives_as_dicts, inspect
-from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, counted, report_arguments, run
+from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, report_arguments, run
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
 LONG_LISTS = ("archives", "findings", "content.modules")

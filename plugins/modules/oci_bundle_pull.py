@@ -341,13 +341,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.parts import parse_chunk_size
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.options import FLAGS, LISTS, TEXTS, parse_wanted
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.pull import PullRequest, PullResult, pull
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.request import Planned
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
-    counted,
     registry_arguments,
     report_arguments,
     run,

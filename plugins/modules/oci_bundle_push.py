@@ -281,12 +281,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.channels import check_channels
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.tree import normalise_modules_path
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.push import PushRequest, PushResult, push
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
-    counted,
     registry_arguments,
     report_arguments,
     run,

@@ -163,12 +163,12 @@ omitted:
 
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.channels import check_channels
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.constraint import parse_constraint
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.updates import parse_updates
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.catalogue import PlatformQuery, describe_platform
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
-    counted,
     registry_arguments,
     report_arguments,
     run,

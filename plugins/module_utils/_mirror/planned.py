@@ -101,7 +101,7 @@ def resolve_plan(reader: ImageReader, root: RepositoryAddress, planned: Planned)
 def _fetched(reader: ImageReader, wanted: Sequence[Wanted], channels: Sequence[Wanted], pins: _Pins) -> Found:
     """All of them that exist. A version that a channel pointed at is not asked for again if it still does."""
     seen = {(channel.layout, pins.get((channel.layout, channel.tag))) for channel in channels}
-    pointed = [item for item in wanted if item.digest and (item.layout, item.digest) in seen]
+    pointed = dict.fromkeys(item for item in wanted if item.digest and (item.layout, item.digest) in seen)
     found = fetch(reader, [*(item for item in wanted if item not in pointed), *channels])
     known = {(image.layout, image.manifest.digest): image.manifest for image in found.values()}
     for item in pointed:

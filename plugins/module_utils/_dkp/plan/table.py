@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..counting import counted
+
 _MOST_MODULES = 30
 """Modules shown for one cluster; the rest are counted."""
 _MOST_FINDINGS = 30
@@ -73,9 +75,8 @@ def _download(content: Mapping[str, Any], sizes: Mapping[str, Any] | None) -> It
     if platform["versions"]:
         parts.append(("platform " + ", ".join(platform["versions"]), _total((sizes or {}).get("platform"))))
     if modules:
-        noun = "module" if len(modules) == 1 else "modules"
         of_modules = (sizes or {}).get("modules", {}).values()
-        parts.append((f"{len(modules)} {noun}", sum(map(_total, of_modules))))
+        parts.append((counted(len(modules), "module"), sum(map(_total, of_modules))))
     if content["security_db"]:
         parts.append(("security databases", _total((sizes or {}).get("security_db"))))
     if content["installer"]:
