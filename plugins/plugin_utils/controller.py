@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.file_mode import parse_mode
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError
 
 from .arguments import validated
-from .documents import checked_target, parse_mode, write_document
+from .documents import checked_target, write_document
 
 DOCUMENT_ARGUMENTS: dict[str, Any] = {"dest": {"type": "path"}, "mode": {"type": "raw", "default": "0600"}}
 """As `plugins/doc_fragments/_document.py` documents them."""

@@ -76,19 +76,6 @@ def checked_target(path: str | Path) -> Path:
     return target
 
 
-def parse_mode(value: object, where: str = "mode") -> int:
-    """Permissions in an option: text in octal (``0600``), or the number that YAML made of it. Raises InvalidInput."""
-    if isinstance(value, str):
-        digits = value.strip()
-        if digits and len(digits) <= 5 and not digits.strip("01234567"):
-            mode = int(digits, 8)
-            if mode <= 0o777:
-                return mode
-    elif isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 0o777:
-        return value
-    raise InvalidInput(f"{where}: {str(value)[:40]!r} is no mode of a file; write it in quotes, such as '0600'")
-
-
 def document_bytes(document: Mapping[str, Any], *, as_json: bool) -> bytes:
     """`document` as it is written: in its own order, each value once, the same bytes for the same document."""
     content = plain_data(document, "document")

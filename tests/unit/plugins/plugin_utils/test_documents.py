@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.file_mode import parse_mode
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError, InvalidContent, InvalidInput
 from ansible_collections.dkp.airgap.plugins.plugin_utils import documents
-from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import parse_mode, read_document, write_document
+from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import read_document, write_document
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 SHARED = {"versions": ["v1.70.1"]}
