@@ -283,6 +283,7 @@ from typing import Any
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.channels import check_channels
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.tree import normalise_modules_path
+from ansible_collections.dkp.airgap.plugins.module_utils._mirror.outcome import digests_of
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.push import PushRequest, PushResult, push
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
@@ -315,7 +316,7 @@ def work(task: Task) -> Result:
         "findings": [finding.as_dict() for finding in result.findings],
     }
     if task.wants_diff:
-        values["diff"] = _diff(result)
+        values["diff"] = digests_of(result.tags)
     return Result(values, LONG_LISTS)
 
 
@@ -337,17 +338,6 @@ def _request(task: Task) -> PushRequest:
         verify_always=task.params["verify"] == "always",
         check_mode=task.check_mode,
     )
-
-
-def _diff(result: PushResult) -> dict[str, dict[str, str]]:
-    """Digests by ``repository:tag``, of the tags that change."""
-    before, after = {}, {}
-    for change in result.tags:
-        if change.before != change.after:
-            name = f"{change.repository}:{change.tag}"
-            before.update({name: change.before} if change.before else {})
-            after.update({name: change.after} if change.after else {})
-    return {"before": before, "after": after}
 
 
 def _message(address: str, result: PushResult, check_mode: bool) -> str:

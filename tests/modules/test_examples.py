@@ -20,8 +20,8 @@ from ansible_collections.dkp.airgap.tests.kit.vendor import Vendor
 MODULES = Path(__file__).parents[2] / "plugins/modules"
 # In this order what one makes the next one finds.
 JOURNEY = (
-    *("release_channel_info", "module_releases_info", "update_needs", "update_plan"),
-    *("oci_bundle_pull", "oci_bundle_info", "oci_bundle_push"),
+    *("release_channel_info", "module_releases_info", "update_needs", "update_plan", "update_status"),
+    *("oci_bundle_pull", "oci_bundle_info", "oci_bundle_push", "mirror_pointers"),
 )
 # What the examples of plans start from; they name a second cluster, which follows another channel.
 REQUEST = {
@@ -53,12 +53,12 @@ def placed(task: Task, source: Vendor, target: Server, directory: Path) -> Task:
         if not name.startswith("dkp.airgap."):
             continue
         kept: dict[str, Any] = {key: value for key, value in options.items() if key not in SECRETS}
-        if name.endswith("push"):
+        if name.endswith(("push", "pointers")):
             kept |= {"images_repo": f"{target.host}/mirror/ee", "scheme": "http"}
         elif "images_repo" in kept:
             kept |= source.options
             kept |= {"channels": CHANNELS} if "updates" in kept else {}
-        for key in {"dest", "src"} & kept.keys():
+        for key in {"dest", "src", "path"} & kept.keys():
             paths = [str(directory / path.lstrip("/")) for path in _as_list(kept[key])]
             kept[key] = paths if isinstance(kept[key], list) else paths[0]
         if "plan_file" in kept:

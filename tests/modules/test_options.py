@@ -137,6 +137,12 @@ BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("oci_bundle_push", {"src": [""]}, ("src",)),
     ("oci_bundle_push", {"channels": ["stabel"]}, ("stabel", "stable")),
     ("oci_bundle_push", {"src": ["{file}.missing"]}, ("src", "{file}.missing")),
+    ("mirror_pointers", {"state": "saved"}, ("src", "saved")),
+    ("mirror_pointers", {"state": "saved", "src": ["{file}.missing"]}, ("src", "{file}.missing")),
+    ("mirror_pointers", {"state": "restored", "path": "{file}.missing"}, ("path", "{file}.missing")),
+    ("mirror_pointers", {"state": "restored", "path": "{file}/x"}, ("path", "{file}")),
+    ("mirror_pointers", {"state": "restored"}, ("{file}", "mapping")),
+    ("mirror_pointers", {"state": "restored", "mode": "rw"}, ("mode", "0600")),
     ("oci_bundle_info", {"src": "{file}.missing"}, ("src", "{file}.missing")),
     ("update_plan", {"clusters": CLUSTERS, "chanel": "stable"}, ("chanel", "no such option")),
     ("update_plan", {"clusters": CLUSTERS}, ("platform_releases", "nothing was read of the vendor")),
@@ -168,6 +174,8 @@ def refused(session_ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) 
         options: dict[str, Any] = {} if local else {"images_repo": "127.0.0.1:1/dkp/ee"}
         options |= {"dest": str(file.parent / "bundle")} if module == "oci_bundle_pull" else {}
         options |= {"src": [str(file)]} if module == "oci_bundle_push" else {}
+        if module == "mirror_pointers":
+            options["path"] = f"{file}.new" if wrong.get("state") == "saved" else str(file)
         options |= {name: _filled(value, file) for name, value in wrong.items()}
         tasks.append(task(str(number), module, **options) | {"ignore_errors": True})
     return session_ansible.play(tasks), file

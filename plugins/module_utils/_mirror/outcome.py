@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .._dkp.findings import Finding
@@ -41,6 +41,17 @@ class PushResult:
     other_tags_written: int
     other_tags_present: int
     findings: tuple[Finding, ...]
+
+
+def digests_of(changes: Iterable[TagChange]) -> dict[str, dict[str, str]]:
+    """Digests before and after, by ``repository:tag``, of the tags that change: what Ansible shows as a difference."""
+    before, after = {}, {}
+    for change in changes:
+        if change.before != change.after:
+            name = f"{change.repository}:{change.tag}"
+            before.update({name: change.before} if change.before else {})
+            after.update({name: change.after} if change.after else {})
+    return {"before": before, "after": after}
 
 
 def refused(failures: Mapping[str, AirgapError], *, parts: int, target: str) -> AirgapError:

@@ -17,6 +17,7 @@ from .._dkp import tree
 from .._dkp.findings import Finding
 from .._dkp.version import Version
 from .._oci.errors import InvalidContent
+from .._oci.manifest import Manifest
 from .._registry.errors import NotFound
 from .freight import Group, Item
 from .reading import ImageReader
@@ -117,10 +118,9 @@ class Judge:
         """What the target's pointer says; None where it is no release image."""
         try:
             manifest = self._reader.manifest(item.repository, item.tag)
-            files = self._reader.files(item.repository, manifest, _FILES)
-            return _version(files, f"{item.repository}:{item.tag}")
         except (NotFound, InvalidContent):
             return None  # what is there cannot be a release of DKP, so nothing can be lower than it
+        return stated_version(self._reader, item.repository, manifest)
 
     def _older(self, item: Item) -> str | None:
         try:
@@ -134,6 +134,14 @@ class Judge:
                 f"{item.path}:{item.tag} was made at {there.created} in the registry, the bundle's is older "
                 f"({mine.created}); set allow_downgrade: true if that is meant"
             )
+        return None
+
+
+def stated_version(reader: ImageReader, repository: str, manifest: Manifest) -> Version | None:
+    """The version that a release image in the registry says it is; None for any other image. Raises RegistryError."""
+    try:
+        return _version(reader.files(repository, manifest, _FILES), f"{repository}@{manifest.digest}")
+    except (NotFound, InvalidContent):
         return None
 
 
