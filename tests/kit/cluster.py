@@ -71,6 +71,10 @@ class KubeServer:
         """The kit's own access, as an administrator."""
         return self._client
 
+    def another_client(self) -> KubeClient:
+        """As `client`, for another thread."""
+        return self.client_of(_KIT_TOKEN)
+
     def client_of(self, token: str) -> KubeClient:
         """The API as the owner of `token` sees it."""
         return KubeClient(self.url, ca_file=self.ca_file, token=token)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ from .tree import GENERATOR_VERSION, Repository, Tree, build
 
 _TOP = Path("docker/registry/v2")
 _STAMP = "dkp-tree.stamp"
+_VERSION = re.compile(r"v\d+\.\d+\.\d+")
 
 
 def stored(shape: TreeShape, directory: Path) -> Tree:
@@ -49,24 +51,43 @@ def stored_under(shape: TreeShape, parent: Path) -> tuple[Tree, Path]:
 
 
 def write(tree: Tree, directory: Path) -> None:
-    """Write all of `tree` into `directory`, which may hold other repositories already."""
+    """Write all of `tree` into `directory`, which may hold other repositories already: first content, then tags.
+
+    Of the tags, versions come first: no pointer is there before what it leads to.
+    """
     blobs_directory = directory / _TOP / "blobs/sha256"
     for blob in tree.blobs().values():
         _write_blob(blob, blobs_directory)
+    tags = []
     for repository in tree.repositories.values():
         _write_repository(repository, directory / _TOP / "repositories" / repository.path, blobs_directory)
+        tags += [(repository.path, tag, image.digest) for tag, image in repository.tags.items()]
+    for path, tag, digest in sorted(tags, key=lambda one: _VERSION.fullmatch(one[1]) is None):
+        write_tag(directory, path, tag, digest)
+
+
+def write_tag(directory: Path, repository: str, tag: str, digest: str) -> None:
+    """Let `tag` of a repository (a full path) lead to a manifest, which may or may not be there."""
+    tags = directory / _TOP / "repositories" / repository / "_manifests/tags" / tag
+    _write_link(tags / "index/sha256" / _hex(digest), digest)
+    _write_link(tags / "current", digest)
+
+
+def remove_manifest(directory: Path, repository: str, digest: str) -> None:
+    """Take one manifest out of a repository, as somebody who cleans up does."""
+    revisions = directory / _TOP / "repositories" / repository / "_manifests/revisions/sha256"
+    shutil.rmtree(revisions / _hex(digest))
 
 
 def _write_repository(repository: Repository, directory: Path, blobs_directory: Path) -> None:
     manifests = directory / "_manifests"
     for image in repository.manifests.values():
-        _write_file(_data_path(image.digest, blobs_directory), [image.raw])
+        data = _data_path(image.digest, blobs_directory)
+        if not data.exists():
+            _write_file(data, [image.raw])
         _write_link(manifests / "revisions/sha256" / _hex(image.digest), image.digest)
     for digest in {blob.digest for image in repository.manifests.values() for blob in image.blobs}:
         _write_link(directory / "_layers/sha256" / _hex(digest), digest)
-    for tag, image in repository.tags.items():
-        _write_link(manifests / "tags" / tag / "current", image.digest)
-        _write_link(manifests / "tags" / tag / "index/sha256" / _hex(image.digest), image.digest)
     (directory / "_uploads").mkdir(parents=True, exist_ok=True)
 
 
