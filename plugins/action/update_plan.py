@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.fleet import FleetPlan, plan_document, plan_fleet
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.findings import Finding
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.option_lists import drop_empty
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.fleet import (
+    FleetPlan,
+    plan_document,
+    plan_fleet,
+    refused_clusters,
+)
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.members import with_verdicts
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.offer import parse_vendor
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import fitting_findings, shortened
@@ -19,12 +27,16 @@ from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import DOCUM
 from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import plain_data
 from ansible_collections.dkp.airgap.plugins.plugin_utils.fleet import FLEET_ARGUMENTS, fleet_members, module_choice
 
+_MOST_TOLD = 20
+"""Findings of one cluster that was left out."""
 ARGUMENTS: dict[str, Any] = {
     **FLEET_ARGUMENTS,
     "module_releases": {"type": "dict"},
     "cluster_verdicts": {"type": "dict"},
     "security_db": {"type": "bool", "default": True},
     "installer": {"type": "bool", "default": False},
+    "leave_out_refused": {"type": "bool", "default": False},
+    "accept_findings": {"type": "list", "elements": "str"},
     **DOCUMENT_ARGUMENTS,
 }
 
@@ -43,21 +55,31 @@ class ActionModule(ControllerAction):
         )
         verdicts = plain_data(arguments["cluster_verdicts"], "cluster_verdicts")
         members = with_verdicts(fleet_members(arguments, self.located), verdicts)
-        plan = plan_fleet(
-            members,
-            vendor,
+        made_by = partial(
+            plan_fleet,
+            vendor=vendor,
             choice=module_choice(arguments),
             security_db=arguments["security_db"],
             installer=arguments["installer"],
         )
+        plan, left_out = made_by(members), {}
+        if arguments["leave_out_refused"]:
+            left_out = refused_clusters(plan, drop_empty(arguments["accept_findings"]) or ())
+            others = [member for member in members if member.facts.name not in left_out]
+            # Where nobody is left, the plan itself has to say what stands in the way.
+            plan, left_out = (made_by(others), left_out) if left_out and others else (plan, {})
         document = plan_document(plan)
         destination.write(document)
         findings = [{**finding, "cluster": name} for name, told in _by_cluster(document) for finding in told]
         kept = fitting_findings(findings)
-        made = {"ok": plan.ok, "msg": summary(plan, findings), "findings": kept}
+        made = {"ok": plan.ok, "msg": summary(plan, findings), "findings": kept, "left_out": _told(left_out)}
         short = shortened(document, room=len(json.dumps(made)))
         omitted = [*short["omitted"], *(["findings"] if len(kept) < len(findings) else [])]
         return {**made, **short, "omitted": omitted}
+
+
+def _told(left_out: Mapping[str, Iterable[Finding]]) -> dict[str, list[dict[str, str]]]:
+    return {name: [finding.as_dict() for finding in findings][:_MOST_TOLD] for name, findings in left_out.items()}
 
 
 def _by_cluster(document: Mapping[str, Any]) -> Iterable[tuple[str | None, list[dict[str, str]]]]:

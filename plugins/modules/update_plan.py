@@ -43,6 +43,17 @@ options:
       - Whether the installer is carried, where anything is carried at all.
     type: bool
     default: false
+  leave_out_refused:
+    description:
+      - Plan without the clusters that would not take what would be planned for them, when there are others. They are told
+        in RV(left_out). Without it, errors of one cluster stand against the whole plan.
+    type: bool
+    default: false
+  accept_findings:
+    description:
+      - Ids of errors for which O(leave_out_refused) leaves no cluster out.
+    type: list
+    elements: str
 author:
   - dkp.airgap contributors (!UNKNOWN)
 seealso:
@@ -137,6 +148,11 @@ findings:
       message: "v1.69.7 requires disabledModules delivery, which is not met: still enabled: delivery"
       hint: "Disable them (ModuleConfig, enabled: false) before this step"
       cluster: prod
+left_out:
+  description: The findings of the clusters that were left out, by name. At most 20 of each.
+  returned: success
+  type: dict
+  sample: {}
 msg:
   description: The plan in one sentence.
   returned: always

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 SEVERITIES = ("error", "warning", "unknown", "info")
+_MOST_SHOWN = 30
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,14 @@ class Finding:
             "message": self.message,
             "hint": self.hint,
         }
+
+
+def finding_lines(findings: Iterable[Mapping[str, str]], *, indent: str = "") -> Iterator[str]:
+    """Findings as dicts for people to read, the worst first, each with what to do; very many are counted."""
+    ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding["severity"]))
+    for finding in ordered[:_MOST_SHOWN]:
+        yield f"{indent}{finding['severity'].upper()} {finding['id']} [{finding['subject']}] {finding['message']}"
+        if finding["hint"] and finding["severity"] != "info":
+            yield f"{indent}    {finding['hint']}"
+    if len(ordered) > _MOST_SHOWN:
+        yield f"{indent}and {len(ordered) - _MOST_SHOWN} more findings"

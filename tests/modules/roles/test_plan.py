@@ -212,10 +212,13 @@ def test_a_fleet_gets_one_plan_with_each_image_once(
     ansible: Ansible, source: Vendor, plan: Path, tmp_path: Path
 ) -> None:
     late = {**PROD, "name": "late", "version": "v1.66.3", "modules": {}}
+    refused = {**PROD, "name": "refused", "version": "v1.65.0", "modules": DELIVERY}
     ahead = {**PROD, "name": "ahead", "version": "v1.68.4", "channel": "early-access"}
     requests = [request(tmp_path / "late.yml", late), request(tmp_path / "ahead.yml", ahead)]
-    run = ansible.play([role("plan", source, clusters=[PROD], clusters_from=requests, file=str(plan))])
-    assert run.code == 0, run.output
+    options = {"clusters": [PROD, refused], "clusters_from": requests, "leave_out_refused": True}
+    run = ansible.play([role("plan", source, **options, file=str(plan)), keep("plan_left_out")])
+    assert run.code == 0 and "refused is left out of the plan" in table(run), run.output
+    assert run.ok("Show plan_left_out")["msg"]["refused"][0]["id"] == "P10"
     made = read(plan)
     assert {name: each["platform"]["steps"] for name, each in made["clusters"].items()} == {
         "ahead": ["v1.69.2", "v1.70.0"],

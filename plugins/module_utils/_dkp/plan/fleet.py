@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from .module_choice import DEFAULT_SOURCE, ModuleChoice
 from .offer import Vendor
 from .route import Route
 
+OTHER_EDITION = "F2"
 _WITHOUT_DATABASES = frozenset({"CE", "BE", "SE"})
 """Editions that have no vulnerability databases (§8)."""
 
@@ -84,6 +85,19 @@ def plan_fleet(
     return FleetPlan(vendor, plans, content, tuple(findings))
 
 
+def refused_clusters(plan: FleetPlan, accepted: Collection[str]) -> dict[str, tuple[Finding, ...]]:
+    """The clusters that errors of their own, not `accepted` by id, stand against; by name, with these findings."""
+    told = {name: list(each.findings) for name, each in plan.clusters.items()}
+    for finding in plan.findings:
+        if finding.id == OTHER_EDITION:
+            told[finding.subject].append(finding)
+    refused = {
+        name: tuple(finding for finding in findings if finding.severity == "error" and finding.id not in accepted)
+        for name, findings in told.items()
+    }
+    return {name: findings for name, findings in refused.items() if findings}
+
+
 def _strangers(plans: Iterable[ClusterPlan], vendor: Vendor) -> list[ClusterPlan]:
     """Clusters of an edition that the source is not."""
     if vendor.edition is None:
@@ -94,7 +108,7 @@ def _strangers(plans: Iterable[ClusterPlan], vendor: Vendor) -> list[ClusterPlan
 def _other_edition(plan: ClusterPlan, vendor: Vendor) -> Finding:
     message = f"{plan.facts.name} has edition {plan.facts.edition}, and the source is {vendor.edition}"
     hint = "Make a plan of its own for it, from the source of its edition"
-    return Finding("F2", "error", plan.facts.name, f"{message}; nothing is carried for it", hint)
+    return Finding(OTHER_EDITION, "error", plan.facts.name, f"{message}; nothing is carried for it", hint)
 
 
 def _conflicts(plans: Iterable[ClusterPlan]) -> dict[str, Finding]:

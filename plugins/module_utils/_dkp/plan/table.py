@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..counting import counted
+from ..findings import SEVERITIES, finding_lines
 
 _MOST_MODULES = 30
 """Modules shown for one cluster; the rest are counted."""
-_MOST_FINDINGS = 30
-_SEVERITIES = ("error", "warning", "unknown", "info")
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -23,7 +22,7 @@ def plan_table(plan: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) 
     lines: list[str] = []
     for name, cluster in plan["clusters"].items():
         lines += [*_cluster(name, cluster, sizes or {}), ""]
-    lines += _findings(plan["findings"], "")
+    lines += finding_lines(plan["findings"])
     lines += _download(plan["content"], sizes)
     lines.append(_verdict(plan))
     return lines
@@ -43,7 +42,7 @@ def _cluster(name: str, cluster: Mapping[str, Any], sizes: Mapping[str, Any]) ->
         yield f"  and {len(modules) - _MOST_MODULES} more modules"
     counts = cluster["requirements"]
     yield f"  requirements: {counts['met']} met, {counts['not_met']} not met, {counts['unknown']} unknown"
-    yield from _findings(cluster["findings"], "  ")
+    yield from finding_lines(cluster["findings"], indent="  ")
 
 
 def _way(route: Mapping[str, Any], of_step: Mapping[str, int]) -> str:
@@ -54,16 +53,6 @@ def _way(route: Mapping[str, Any], of_step: Mapping[str, int]) -> str:
         return f"{start}{channel}, nothing to do"
     steps = [f"{step} ({readable(of_step[step])})" if step in of_step else step for step in route["steps"]]
     return " -> ".join([start, *steps]) + channel
-
-
-def _findings(findings: list[Mapping[str, str]], indent: str) -> Iterator[str]:
-    ordered = sorted(findings, key=lambda finding: _SEVERITIES.index(finding["severity"]))
-    for finding in ordered[:_MOST_FINDINGS]:
-        yield f"{indent}{finding['severity'].upper()} {finding['id']} [{finding['subject']}] {finding['message']}"
-        if finding["hint"] and finding["severity"] != "info":
-            yield f"{indent}    {finding['hint']}"
-    if len(ordered) > _MOST_FINDINGS:
-        yield f"{indent}and {len(ordered) - _MOST_FINDINGS} more findings"
 
 
 def _download(content: Mapping[str, Any], sizes: Mapping[str, Any] | None) -> Iterator[str]:
@@ -92,7 +81,7 @@ def _total(sizes: Mapping[str, int] | None) -> int:
 
 def _verdict(plan: Mapping[str, Any]) -> str:
     told = [*plan["findings"], *(each for cluster in plan["clusters"].values() for each in cluster["findings"])]
-    counts = {severity: sum(each["severity"] == severity for each in told) for severity in _SEVERITIES}
+    counts = {severity: sum(each["severity"] == severity for each in told) for severity in SEVERITIES}
     named = ", ".join(
         f"{count} {severity}{'s' if count > 1 and severity in ('error', 'warning') else ''}"
         for severity, count in counts.items()

@@ -14,7 +14,12 @@ import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.request import parse_request
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.cluster_verdict import ClusterVerdict
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.document import parse_plan
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.fleet import Member, plan_document, plan_fleet
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.fleet import (
+    Member,
+    plan_document,
+    plan_fleet,
+    refused_clusters,
+)
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.members import Defaults, members_of, with_verdicts
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.module_choice import ModuleChoice
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.needs import needs_of
@@ -89,6 +94,19 @@ def test_a_cluster_of_another_edition_gets_a_plan_of_its_own() -> None:
     finding = only(plan, "F2")
     assert (finding.severity, finding.subject) == ("error", "small") and "SE" in finding.message
     assert list(map(str, plan.content.platform.versions)) == ["v1.68.13", "v1.69.7", "v1.70.17"], "nothing for it"
+
+
+def test_errors_of_its_own_leave_a_cluster_out_and_those_of_all_do_not() -> None:
+    strict = platform(" ".join(VENDOR["versions"]), VENDOR["channels"], {"v1.69.7": {"disabledModules": "delivery"}})
+    refused = cluster("refused", modules={"delivery": {"embedded": True}})
+    plan = plan_of(cluster("prod"), refused, cluster("small", edition="SE"), vendor=strict)
+    assert {name: [each.id for each in told] for name, told in refused_clusters(plan, ()).items()} == {
+        "refused": ["P10"],
+        "small": ["F2"],
+    }
+    assert list(refused_clusters(plan, ("P10",))) == ["small"]
+    conflict = plan_of(cluster("prod", **PRIVATE), cluster("test", **PRIVATE), target={"prod": "v1.69.7"})
+    assert not conflict.ok and refused_clusters(conflict, ()) == {}
 
 
 def test_two_clusters_of_one_name_are_refused() -> None:
