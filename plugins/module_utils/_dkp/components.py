@@ -56,6 +56,14 @@ def platform_components(files: Mapping[str, bytes], *, where: str) -> Components
     )
 
 
+def has_platform_list(found: Mapping[str, bytes]) -> bool:
+    """Whether a list is here that counts; one beside it was seen with it (both lie in one directory)."""
+    tags = found.get(PLATFORM_TAGS_FILE)
+    if tags and parse_component_tags(tags, where=PLATFORM_TAGS_FILE):
+        return True  # a list by tags that names anything wins
+    return bool(found.get(PLATFORM_DIGESTS_FILE))
+
+
 def parse_component_digests(raw: bytes, *, where: str) -> tuple[str, ...]:
     """The digests that are leaves of a platform's ``images_digests.json``, each once, in the order of the file."""
     return _leaves(raw, where, is_digest, "a digest (sha256:<64 lower-case hex digits>)")

@@ -45,7 +45,7 @@ def parse_wanted(options: Mapping[str, Any]) -> Selectors | Planned:
         given.append("plan_file")
     if given:
         raise InvalidInput(f"{where} says what to take, and so does {', '.join(given)}; set the one or the other")
-    plan = parse_plan(_read(Path(file)) if file is not None else document, where)
+    plan = parse_plan(read_plan_file(Path(file)) if file is not None else document, where)
     return Planned(
         plan=plan,
         modules_path=normalise_modules_path(options["modules_path"]),
@@ -54,7 +54,8 @@ def parse_wanted(options: Mapping[str, Any]) -> Selectors | Planned:
     )
 
 
-def _read(file: Path) -> Any:
+def read_plan_file(file: Path) -> Any:
+    """The document in `file`. Raises InvalidInput where it cannot be read, and what reading documents raises."""
     try:
         data = file.read_bytes()
     except OSError as error:

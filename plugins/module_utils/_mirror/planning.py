@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
@@ -118,7 +118,7 @@ class ArchivePlanner:
     def _read_list(self, release: ReleaseOrder) -> dict[str, bytes]:
         wanted = _MODULE_FILES if self.order.module else _PLATFORM_FILES
         image = release.image
-        enough = None if self.order.module else _has_components
+        enough = None if self.order.module else components.has_platform_list
         return self._reader.files(image.repository, image.manifest, wanted, enough=enough, opener=self._open_layer)
 
     def _open_layer(self, layer: Descriptor, read: Callable[[ByteSource], None]) -> bool:
@@ -232,14 +232,6 @@ class ArchivePlanner:
 def _short_tag(reference: str) -> str:
     """d8 stores an image that is known by digest under its 64 hex digits."""
     return digests.hex_of(reference) if digests.is_digest(reference) else reference
-
-
-def _has_components(found: Mapping[str, bytes]) -> bool:
-    """Whether a list is here that counts; one beside it was seen with it (both lie in one directory)."""
-    tags = found.get(components.PLATFORM_TAGS_FILE)
-    if tags and components.parse_component_tags(tags, where=components.PLATFORM_TAGS_FILE):
-        return True  # a list by tags that names anything wins
-    return bool(found.get(components.PLATFORM_DIGESTS_FILE))
 
 
 def _batches(items: Iterable[str]) -> Iterator[list[str]]:

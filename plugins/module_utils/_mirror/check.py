@@ -1,0 +1,143 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The check of a private registry: what has to be there, what is there, and what that means (dkp-cluster.md §5.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._bundle.donors import Donors
+from .._dkp import tree
+from .._dkp.channels import is_channel
+from .._dkp.check.clusters import walks_of_leaving
+from .._dkp.check.observed import THERE, Image, Line, Observed
+from .._dkp.check.verdict import judge
+from .._dkp.check.wanted import PUBLISHED, Wanted, wanted_of
+from .._dkp.cluster.facts import ClusterFacts
+from .._dkp.content import Content
+from .._dkp.findings import Finding
+from .._dkp.plan.document import PlanDocument
+from .._oci.reference import RepositoryAddress
+from .._registry.client import Registry
+from .._registry.stopping import Stopping
+from .check_asking import Asker, Place
+from .check_bundle import Promised, read_bundle
+from .check_lines import LineReader, Lists
+from .memory import HostMemory
+from .reading import ImageReader
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What `mirror_check_info` was asked for. At least one of `plan`, `source` (a bundle) and `clusters` is there.
+
+    `modules_path` is normalised, `stage` is ``content`` or ``published``, `blobs` also looks for every blob.
+    """
+
+    plan: PlanDocument | None
+    source: Path | None
+    clusters: tuple[ClusterFacts, ...]
+    modules_path: str
+    scheme: str
+    stage: str = PUBLISHED
+    blobs: bool = False
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of a check: findings, and how many manifests and blobs were looked at."""
+
+    findings: tuple[Finding, ...] = ()
+    manifests: int = 0
+    blobs: int = 0
+    nothing: bool = False
+    """Whether there was nothing to look at."""
+
+
+def check(request: CheckRequest, registry: Registry, memory: HostMemory, stopping: Stopping) -> Checked:
+    """Look at the registry and judge. Nothing is written.
+
+    Raises InvalidInput for a plan or bundle that cannot be right, AccessDenied when nothing may be read, and what
+    reaching the registry raises.
+    """
+    bundle = read_bundle(request.source, memory, stopping) if request.source is not None else None
+    carrying = request.plan or bundle
+    content = carrying.content if carrying is not None else Content()
+    if carrying is not None and content.is_empty:
+        return Checked(nothing=True)
+    wanted = wanted_of(content, request.plan, request.clusters, address=str(registry.address))
+    reader = ImageReader(registry, Donors(), memory)
+    try:
+        observed, asker = _observe(request, registry, reader, wanted, bundle)
+        reader.remember()
+    finally:
+        reader.close()
+    planned = request.plan.clusters if request.plan is not None else {}
+    findings = judge(wanted, observed, planned, stage=request.stage)
+    return Checked(findings, asker.manifests, asker.blobs)
+
+
+def _observe(
+    request: CheckRequest, registry: Registry, reader: ImageReader, wanted: Wanted, bundle: Promised | None
+) -> tuple[Observed, Asker]:
+    root, path = registry.address, request.modules_path
+    images = bundle.images if bundle is not None else {}
+    delivered = {
+        (root.child(tree.repository_of(layout, modules_path=path)), tag): digest
+        for (layout, tag), digest in images.items()
+    }
+    pointers = {place: digest for place, digest in delivered.items() if _is_pointer(place, root.child(tree.SECURITY))}
+    fixed = {place: digest for place, digest in delivered.items() if place not in pointers}
+    asker = Asker(reader, blobs=request.blobs, delivered=fixed)
+    extras: dict[str, list[Place]] = {}
+    for layout, tag in images:
+        place = tree.place_of(layout)
+        if place.area == "module" and place.part.startswith("extra/"):
+            extras.setdefault(place.name, []).append((root.child(tree.repository_of(layout, modules_path=path)), tag))
+    components = bundle.components if bundle is not None else {}
+    lists = Lists(components, {name: tuple(places) for name, places in extras.items()})
+    lines = LineReader(asker, root, modules_path=path, stage=request.stage, delivered=lists)
+    known: dict[str | None, Line] = {}
+    known.update(lines.begin([line for name, line in wanted.lines.items() if name is None]))
+    for facts in request.clusters:
+        for name, walk in walks_of_leaving(facts, wanted, known).items():
+            wanted.line(name).walks.append(walk)
+    known.update(lines.begin([line for name, line in sorted(wanted.lines.items(), key=str) if name is not None]))
+    untagged = lines.finish(wanted.lines, known)
+    databases, installer = _published(request, asker, wanted, root, pointers)
+    return Observed(str(root), request.scheme, known, databases, installer, untagged, asker.refusals), asker
+
+
+def _is_pointer(place: Place, security: str) -> bool:
+    repository, tag = place
+    return is_channel(tag) or repository.startswith(f"{security}/") or tag == "latest"
+
+
+def _published(
+    request: CheckRequest, asker: Asker, wanted: Wanted, root: RepositoryAddress, delivered: Mapping[Place, str]
+) -> tuple[dict[str, Image], dict[str, Image]]:
+    """Databases and installers, once they are published."""
+    if request.stage != PUBLISHED:
+        return {}, {}
+    databases = {
+        f"{name}:{tag}": (root.child(tree.security_repository(name)), tag)
+        for name, tags in wanted.databases.items()
+        for tag in tags
+    }
+    installer = {tag: (root.child(tree.INSTALLER), tag) for tag in wanted.installer}
+    images = asker.images([*databases.values(), *installer.values()])
+
+    def compared(place: Place) -> Image:
+        image = images[place]
+        if image.state != THERE or image.digest == delivered.get(place, image.digest):
+            return image
+        return Image(THERE, image.digest, f"is {image.digest}, and in the bundle it is {delivered[place]}")
+
+    return (
+        {name: compared(place) for name, place in databases.items()},
+        {tag: compared(place) for tag, place in installer.items()},
+    )

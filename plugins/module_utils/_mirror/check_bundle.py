@@ -1,0 +1,66 @@
+# Copyright (c) 2026, dkp.airgap contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a bundle promises: what it carries, the digests of its images, and what its releases consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .._bundle.delivery import parse
+from .._bundle.directory import DELIVERY_NAME
+from .._dkp.content import Content, parse_content
+from .._dkp.fields import mapping, texts
+from .._oci.errors import InvalidInput
+from .._registry.stopping import Stopping
+from .check_asking import Place
+from .inspection import inspect
+from .memory import HostMemory
+
+Components = Mapping["str | None", Mapping[str, tuple[str, ...]]]
+"""What releases consist of (digests or tags), by module (None: the platform) and tag."""
+
+
+@dataclass(frozen=True)
+class Promised:
+    """What a bundle says that it holds. `images`: digests by layout and tag. `components` are known of bundles with
+    delivery.json only."""
+
+    content: Content
+    components: Components = field(default_factory=dict)
+    images: Mapping[Place, str] = field(default_factory=dict)
+
+
+def read_bundle(source: Path, memory: HostMemory, stopping: Stopping) -> Promised:
+    """What the bundle at `source` holds: by its delivery.json, else by the archives themselves, as those of d8.
+
+    Raises InvalidInput for what is no bundle or an unfinished one, BundleDamaged.
+    """
+    where = f"src: {source}"
+    file = source / DELIVERY_NAME
+    if file.is_file():
+        delivery = parse(file.read_bytes(), str(file))
+        content = parse_content(delivery.content, where=f"{file}: content")
+        images = {(image.repository, image.tag): image.digest for image in delivery.images}
+        return Promised(content, _components(delivery.releases, f"{file}: releases"), images)
+    found = inspect(source, memory, stopping, verify="none")
+    if not found.ok:
+        problems = "; ".join(finding.message for finding in found.findings if finding.severity == "error")
+        raise InvalidInput(f"{where} is no whole bundle: {problems}")
+    content = parse_content(found.content, where=where)
+    return Promised(content, {}, {(image.repository, image.tag): image.digest for image in found.images})
+
+
+def _components(releases: Mapping[str, Any], where: str) -> dict[str | None, dict[str, tuple[str, ...]]]:
+    found: dict[str | None, dict[str, tuple[str, ...]]] = {None: _lists(releases.get("platform"), f"{where}.platform")}
+    for name, versions in mapping(releases.get("modules"), f"{where}.modules").items():
+        found[name] = _lists(versions, f"{where}.modules.{name}")
+    return found
+
+
+def _lists(versions: Any, where: str) -> dict[str, tuple[str, ...]]:
+    return {tag: texts(references, f"{where}.{tag}") for tag, references in mapping(versions, where).items()}
