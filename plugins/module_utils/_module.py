@@ -81,6 +81,11 @@ def report_arguments() -> dict[str, Any]:
     return {"report_file": {"type": "path"}}
 
 
+def lock_arguments() -> dict[str, Any]:
+    """The argument spec of `plugins/doc_fragments/_push_lock.py`."""
+    return {"lock_wait": {"type": "int", "default": 0}}
+
+
 class Task:
     """One run of a module, as its work sees it."""
 
@@ -108,6 +113,13 @@ class Task:
         if document is not None:
             self._module.params[option] = {"left_out": f"{len(json.dumps(document, default=str))} bytes"}
         return document
+
+    def seconds(self, option: str) -> int:
+        """A time to wait. Raises InvalidInput for a negative one."""
+        seconds = int(self.params[option])
+        if seconds < 0:
+            raise InvalidInput(f"{option}: {seconds} is negative; 0 means not to wait")
+        return seconds
 
     def path(self, option: str) -> Path | None:
         """A path option; blank is unset."""
@@ -266,7 +278,7 @@ def _registry_options(task: Task) -> RegistryOptions:
         timeout=task.params["timeout"],
         connections=task.params["connections"],
         bandwidth_limit=parse_bandwidth(limit) if limit else None,
-        read_only_wait=_seconds(task, "read_only_wait"),
+        read_only_wait=task.seconds("read_only_wait"),
     )
 
 
@@ -280,13 +292,6 @@ def _credentials(task: Task) -> Credentials | None:
     if token:
         return Credentials(LICENSE_USER, token)
     return Credentials(username, password) if username and password else None
-
-
-def _seconds(task: Task, option: str) -> int:
-    seconds = int(task.params[option])
-    if seconds < 0:
-        raise InvalidInput(f"{option}: {seconds} is negative; 0 means not to wait")
-    return seconds
 
 
 @contextmanager

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - dkp.airgap.registry
   - dkp.airgap._report
+  - dkp.airgap._push_lock
   - dkp.airgap._attributes
   - dkp.airgap._attributes.actiongroup_registry
 attributes:
@@ -207,11 +208,13 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import co
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.file_mode import parse_mode
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.tree import normalise_modules_path
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.outcome import digests_of
+from ansible_collections.dkp.airgap.plugins.module_utils._mirror.push_lock import push_lock
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.restoring import restore_pointers
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.saving import SaveRequest, read_saved, save_pointers
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
+    lock_arguments,
     registry_arguments,
     report_arguments,
     run,
@@ -225,6 +228,7 @@ def work(task: Task) -> Result:
     """Save or restore."""
     path = _path(task)
     parse_mode(task.params["mode"])
+    task.seconds("lock_wait")
     task.report_file()
     return _save(task, path) if task.params["state"] == "saved" else _restore(task, path)
 
@@ -276,7 +280,12 @@ def _restore(task: Task, path: Path) -> Result:
     saved = read_saved(path, str(registry.address), modules_path)
     if saved is None:
         raise InvalidInput(f"path: {path} does not exist, so there is nothing that could be put back")
-    restored = restore_pointers(saved, registry, task.stopping, modules_path=modules_path, check_mode=task.check_mode)
+    with push_lock(
+        task.memory, registry.address, task.stopping, wait=task.seconds("lock_wait"), dry=task.check_mode
+    ) as findings:
+        restored = restore_pointers(
+            saved, registry, task.stopping, modules_path=modules_path, check_mode=task.check_mode
+        )
     moved = sum(1 for change in restored.tags if change.before != change.after)
     verb = "would go back" if task.check_mode else "went back"
     values = {
@@ -285,7 +294,7 @@ def _restore(task: Task, path: Path) -> Result:
         "pointers": [pointer.as_dict() for pointer in saved.pointers],
         "kept": False,
         "tags": [change.as_dict() for change in restored.tags],
-        "findings": [finding.as_dict() for finding in restored.findings],
+        "findings": [finding.as_dict() for finding in (*findings, *restored.findings)],
     }
     if task.wants_diff:
         values["diff"] = digests_of(restored.tags)
@@ -299,6 +308,7 @@ def main() -> None:
         {
             **registry_arguments(),
             **report_arguments(),
+            **lock_arguments(),
             "state": {"type": "str", "choices": ["saved", "restored"], "required": True},
             "path": {"type": "path", "required": True},
             "src": {"type": "list", "elements": "path"},

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - dkp.airgap.registry
   - dkp.airgap._report
   - dkp.airgap._proofs
+  - dkp.airgap._push_lock
   - dkp.airgap._attributes
   - dkp.airgap._attributes.actiongroup_registry
 attributes:
@@ -288,6 +289,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.push import Pus
 from ansible_collections.dkp.airgap.plugins.module_utils._module import (
     Result,
     Task,
+    lock_arguments,
     registry_arguments,
     report_arguments,
     run,
@@ -337,6 +339,7 @@ def _request(task: Task) -> PushRequest:
         repair=task.params["repair"],
         verify_always=task.params["verify"] == "always",
         check_mode=task.check_mode,
+        lock_wait=task.seconds("lock_wait"),
     )
 
 
@@ -356,6 +359,7 @@ def main() -> None:
         {
             **registry_arguments(),
             **report_arguments(),
+            **lock_arguments(),
             "src": {"type": "list", "elements": "path", "required": True},
             "modules_path": {"type": "str", "default": "modules"},
             "publish": {"type": "str", "choices": ["all", "content", "pointers"], "default": "all"},

@@ -135,6 +135,7 @@ BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("oci_bundle_pull", {"plan": {**PLAN, "version": 2}}, ("plan.version", "version 1")),
     ("oci_bundle_pull", {"accept_findings": ["P3"]}, ("accept_findings", "plan")),
     ("oci_bundle_push", {"src": [""]}, ("src",)),
+    ("oci_bundle_push", {"lock_wait": -1}, ("lock_wait", "negative")),
     ("oci_bundle_push", {"channels": ["stabel"]}, ("stabel", "stable")),
     ("oci_bundle_push", {"src": ["{file}.missing"]}, ("src", "{file}.missing")),
     ("mirror_pointers", {"state": "saved"}, ("src", "saved")),

@@ -27,7 +27,11 @@ class BundleUnfinished(BundleError):
 
 
 class BundleBusy(BundleError):
-    """Another run works on this directory."""
+    """Another run works on this directory. `holder` says which, where that is known."""
+
+    def __init__(self, message: str, holder: str = "") -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class NoSpace(BundleError):

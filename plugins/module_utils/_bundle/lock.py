@@ -33,7 +33,7 @@ class DirectoryLock:
                 holder = _describe(os.read(file, 1000))
                 os.close(file)
                 raise BundleBusy(
-                    f"{self._path.parent}: another run works on this directory ({holder}); wait until it ends"
+                    f"{self._path.parent}: another run works on this directory ({holder}); wait until it ends", holder
                 ) from None
             if self._is_current(file):
                 break

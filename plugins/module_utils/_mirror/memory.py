@@ -63,6 +63,17 @@ class HostMemory:
         if self._directory is not None and not self._read_only:
             self._path(kind, name).unlink(missing_ok=True)
 
+    def lock_file(self, name: str) -> Path | None:
+        """A file that whoever does `name` on this host can lock; None where nothing can be kept."""
+        if self._directory is None or self._read_only:
+            return None
+        path = self._path("locks", name).with_suffix(".lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            return None
+        return path if os.access(path.parent, os.W_OK) else None
+
     def _path(self, kind: str, name: str) -> Path:
         return Path(self._directory or "") / kind / (hashlib.sha256(name.encode()).hexdigest() + ".json")
 

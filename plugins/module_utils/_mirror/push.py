@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from .pointers import Judge, Verdict, follow_releases, restrict_channels
 from .proofs import forget_proof
 from .proving import prove
 from .publishing import CatalogueName, catalogue_names, phases
+from .push_lock import push_lock
 from .reading import ImageReader
 from .stages import Lane, Stages
 from .target import Target, is_refusal
@@ -42,7 +43,7 @@ Tag = tuple[str, str]
 
 @dataclass(frozen=True)
 class PushRequest:
-    """What `oci_bundle_push` was asked for. `publish` is ``all``, ``content`` or ``pointers``."""
+    """What `oci_bundle_push` was asked for. `publish`: ``all``, ``content`` or ``pointers``; `lock_wait`: seconds."""
 
     sources: tuple[Path, ...]
     modules_path: str
@@ -52,14 +53,22 @@ class PushRequest:
     repair: bool = False
     verify_always: bool = False
     check_mode: bool = False
+    lock_wait: int = 0
 
 
 def push(request: PushRequest, registry: Registry, memory: HostMemory, stopping: Stopping) -> PushResult:
-    """Bring a bundle into the registry.
+    """Bring a bundle into the registry, unless another run of this host does just that.
 
-    Raises InvalidInput, BundleError, InvalidContent before the first upload; RegistryError, Stopped; and AirgapError
-    naming the repositories that refused, after everything else was done.
+    Raises PushBusy, InvalidInput, BundleError, InvalidContent before the first upload; RegistryError, Stopped; and
+    AirgapError naming the repositories that refused, after everything else was done.
     """
+    lock = push_lock(memory, registry.address, stopping, wait=request.lock_wait, dry=request.check_mode)
+    with lock as findings:
+        result = _push(request, registry, memory, stopping)
+    return replace(result, findings=(*findings, *result.findings))
+
+
+def _push(request: PushRequest, registry: Registry, memory: HostMemory, stopping: Stopping) -> PushResult:
     bundle = open_bundle(request.sources)
     reader = ImageReader(registry, Donors(), memory)
     try:

@@ -99,7 +99,7 @@ def test_a_later_bundle_brings_its_own_channels(registry: FaultyRegistry, tmp_pa
     newer = replace(TINY, versions=(*TINY.versions, "v1.71.0"), channels=(Channel("stable", "v1.71.0"),))
     write_bundle(TREE, tmp_path / "a", keep=("platform.tar",), delivery=True)
     write_bundle(build(newer), tmp_path / "b", keep=("platform.tar",), delivery=True)
-    result = push_bundle(registry.host, tmp_path / "a", tmp_path / "b", state=None)
+    result = push_bundle(registry.host, tmp_path / "a", tmp_path / "b", state=tmp_path / "state")
     assert not result.findings
     assert tags(registry, "release-channel")["stable"] == build(newer).tags("release-channel")["v1.71.0"]
     assert tags(registry, "release-channel")["alpha"] == TREE.tags("release-channel")["v1.70.0"]

@@ -129,7 +129,7 @@ def dangling(tmp_path: Path) -> Path:
 def test_a_channel_whose_version_will_be_missing_is_withheld(
     registry: FaultyRegistry, tmp_path: Path, check_mode: bool
 ) -> None:
-    result = push_bundle(registry.host, dangling(tmp_path), state=None, check_mode=check_mode)
+    result = push_bundle(registry.host, dangling(tmp_path), state=tmp_path / "state", check_mode=check_mode)
     found = {finding.subject: finding for finding in result.findings}
     subjects = {f"{path}:alpha" for path in (CHANNEL, "install", "install-standalone", "modules/console/release")}
     assert set(found) == subjects
@@ -145,7 +145,7 @@ def test_a_version_that_the_target_holds_need_not_be_in_the_bundle(
     registry: FaultyRegistry, made: Callable[[TreeShape], Path], tmp_path: Path
 ) -> None:
     push_bundle(registry.host, made(TINY), state=None, publish="content")
-    result = push_bundle(registry.host, dangling(tmp_path), state=None)
+    result = push_bundle(registry.host, dangling(tmp_path), state=tmp_path / "state")
     assert not result.findings
     assert tags(registry, CHANNEL)["alpha"] == tags(registry, CHANNEL)["v1.70.0"]
 
