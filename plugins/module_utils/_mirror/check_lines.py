@@ -6,20 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .._dkp import components, tree
-from .._dkp.check.observed import ABSENT, BROKEN, THERE, UNKNOWN, Image, Line, Metadata, Parts, Release
+from .._dkp.check.observed import THERE, UNKNOWN, Image, Line, Metadata, Release
 from .._dkp.check.wanted import PUBLISHED, WantedLine, chosen
 from .._dkp.version import versions_of_tags
 from .._oci.digest import hex_of, is_digest
-from .._oci.errors import InvalidContent
 from .._oci.reference import RepositoryAddress
 from .check_asking import Asker, Place
-
-_PLATFORM_FILES = frozenset(components.PLATFORM_COMPONENT_FILES)
-_MODULE_FILES = frozenset(components.MODULE_COMPONENT_FILES)
+from .check_parts import Listed, Repositories, judged, module_parts, named, platform_parts, repositories_of
 
 
 @dataclass(frozen=True)
@@ -29,38 +25,6 @@ class Lists:
 
     components: Mapping[str | None, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     extras: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Repositories:
-    """Where a line lies: `main` has its images, `releases` its release images, `listing` the tags Deckhouse lists."""
-
-    main: str
-    releases: str
-    listing: str
-    catalogue: str | None = None
-
-    def installer(self) -> str:
-        return f"{self.main}/{tree.INSTALL}"
-
-
-def repositories_of(name: str | None, root: RepositoryAddress, modules_path: str) -> Repositories:
-    """The repositories of the platform (None) or of a module."""
-    if name is None:
-        releases = root.child(tree.RELEASE_CHANNEL)
-        return Repositories(root.child(tree.ROOT), releases, releases)
-    main = root.child(tree.module_repository(name, modules_path=modules_path))
-    return Repositories(main, f"{main}/release", main, root.child(modules_path))
-
-
-@dataclass
-class Listed:
-    """What a release consists of: places by how messages call them. `problem`: why that is not known."""
-
-    parts: dict[str, Place] = field(default_factory=dict)
-    extras: dict[str, Place] = field(default_factory=dict)
-    problem: str = ""
-    refused: bool = False
 
 
 class LineReader:
@@ -134,8 +98,8 @@ class LineReader:
         """
         items = [(name, tag) for name, line in lines.items() for tag in (*line.releases, *sorted(wanted[name].tags))]
         read = dict(zip(items, self._asker.gather(self._listed, items)))
-        parts = {place for _image, _install, listed in read.values() for place in (*listed.parts.values(),)}
-        extras = {place for _image, _install, listed in read.values() for place in (*listed.extras.values(),)}
+        parts = {place for _image, _install, listed in read.values() for place in listed.parts.values()}
+        extras = {place for _image, _install, listed in read.values() for place in listed.extras.values()}
         overrides = [(lines[name].repository, tag) for name in lines for tag in wanted[name].overrides]
         images = self._asker.images([*sorted(parts), *sorted(extras), *overrides])
         for (name, tag), (image, install, listed) in read.items():
@@ -143,8 +107,8 @@ class LineReader:
             release = Release(
                 image,
                 known.metadata if known is not None else None,
-                _parts(listed.parts, images, listed),
-                _parts(listed.extras, images),
+                judged(listed.parts, images, problem=listed.problem, refused=listed.refused),
+                judged(listed.extras, images),
                 install,
             )
             lines[name] = _with(lines[name], releases={**lines[name].releases, tag: release})
@@ -154,31 +118,22 @@ class LineReader:
         return self._untagged(place for place in parts if images[place].state == THERE)
 
     def _listed(self, item: tuple[str | None, str]) -> tuple[Image, Image | None, Listed]:
+        """The main image, the install image of the platform, and what the release consists of."""
         name, tag = item
         place = repositories_of(name, self._root, self._modules_path)
         known = self._delivered.components.get(name, {}).get(tag)
+        if known is None:
+            return platform_parts(self._asker, place, tag) if name is None else self._module(place, tag)
+        listed = Listed(named(place.main, known))
+        image = self._asker.image((place.main, tag))
         if name is None:
-            return self._platform(place, tag, known)
-        if known is not None:
-            extras = {f"{where}:{tag}": (where, tag) for where, tag in self._delivered.extras.get(name, ())}
-            return self._asker.image((place.main, tag)), None, Listed(_named(place.main, known), extras)
-        image, files, problem = self._asker.files((place.main, tag), _MODULE_FILES)
-        return image, None, _read_list(image, problem, lambda: _module_list(files, place.main, tag))
+            return image, self._asker.image((place.install, tag)), listed
+        listed.extras = {":".join(extra): extra for extra in self._delivered.extras.get(name, ())}
+        return image, None, listed
 
-    def _platform(self, place: Repositories, tag: str, known: tuple[str, ...] | None) -> tuple[Image, Image, Listed]:
-        """The list is in the install image, and in the main image as well."""
-        main, install = (place.main, tag), (place.installer(), tag)
-        if known is not None:
-            return self._asker.image(main), self._asker.image(install), Listed(_named(place.main, known))
-        image = self._asker.image(main)
-        listed, held = self._platform_list(place, install)
-        if listed.problem and image.state == THERE:
-            listed, image = self._platform_list(place, main)
-        return image, held, listed
-
-    def _platform_list(self, place: Repositories, source: Place) -> tuple[Listed, Image]:
-        image, files, problem = self._asker.files(source, _PLATFORM_FILES, enough=components.has_platform_list)
-        return _read_list(image, problem, lambda: _platform_list(files, place.main, source)), image
+    def _module(self, place: Repositories, tag: str) -> tuple[Image, None, Listed]:
+        image, listed = module_parts(self._asker, place, tag)
+        return image, None, listed
 
     def _untagged(self, places: Iterable[Place]) -> dict[str, int]:
         """Components that nothing but their digest names, where the repository lists its tags."""
@@ -207,49 +162,3 @@ def _with_metadata(line: Line, tag: str, metadata: Metadata) -> Line:
     if tag in line.channels:
         return _with(line, channels={**line.channels, tag: metadata})
     return _with(line, releases={**line.releases, tag: Release(Image(UNKNOWN), metadata)})
-
-
-def _read_list(image: Image, problem: str, read: Callable[[], Listed]) -> Listed:
-    """The list inside of an image."""
-    if problem:
-        return Listed(problem=problem, refused=image.state == UNKNOWN)
-    try:
-        return read()
-    except InvalidContent as error:
-        return Listed(problem=str(error))
-
-
-def _platform_list(files: Mapping[str, bytes], repository: str, source: Place) -> Listed:
-    found = components.platform_components(files, where=":".join(source))
-    return Listed(_named(repository, (*found.tags, *found.digests)))
-
-
-def _module_list(files: Mapping[str, bytes], repository: str, tag: str) -> Listed:
-    found = components.find_module_digests(files.get(components.MODULE_DIGESTS_FILE, b""))
-    extras = {}
-    if components.EXTRA_IMAGES_FILE in files:
-        raw = files[components.EXTRA_IMAGES_FILE]
-        for name, extra in components.parse_extra_images(raw, where=f"{repository}:{tag}").items():
-            place = (f"{repository}/extra/{name}", extra)
-            extras[f"{place[0]}:{extra}"] = place
-    return Listed(_named(repository, found), extras)
-
-
-def _named(repository: str, references: Iterable[str]) -> dict[str, Place]:
-    """Components as messages call them: by digest, or by repository and tag."""
-    return {
-        reference if is_digest(reference) else f"{repository}:{reference}": (repository, reference)
-        for reference in references
-    }
-
-
-def _parts(places: Mapping[str, Place], images: Mapping[Place, Image], listed: Listed = Listed()) -> Parts:  # noqa: B008 - a value
-    missing = [
-        _called(name, images[place]) for name, place in places.items() if images[place].state in (ABSENT, BROKEN)
-    ]
-    unknown = [name for name, place in places.items() if images[place].state == UNKNOWN]
-    return Parts(len(places), tuple(missing), tuple(unknown), listed.problem, listed.refused)
-
-
-def _called(name: str, image: Image) -> str:
-    return f"{name} ({image.note})" if image.note else name

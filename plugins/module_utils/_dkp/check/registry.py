@@ -16,8 +16,8 @@ from .wanted import PUBLISHED, Wanted
 _EXEMPT = "Exempt tags that match ^[0-9a-f]{64}$ from every rule that deletes by age, number or last use"
 
 
-def judge_registry(observed: Observed) -> Findings:
-    """Whether the registry lists and serves what DKP asks of it, and what cannot be seen from outside."""
+def judge_refusals(observed: Observed) -> Findings:
+    """Whether the registry lists and serves what DKP asks of it (R2–R4)."""
     found = Findings()
     for what, check in (("list", "R2"), ("image", "R3")):
         refused = [refusal for refusal in observed.refusals if refusal.what == what]
@@ -41,6 +41,12 @@ def judge_registry(observed: Observed) -> Findings:
         message = f"{observed.address} may not take paths as deep as {listed(nested)}: it calls them wrong (HTTP 400)"
         hint = "DKP needs nested repository paths; use a registry or a kind of repository that has them"
         found.tell("R4", "error", observed.address, message, hint)
+    return found
+
+
+def judge_registry(observed: Observed) -> Findings:
+    """The same, and what can hardly be seen from outside (R5, R6)."""
+    found = judge_refusals(observed)
     if observed.untagged:
         few = ", ".join(f"{counted(number, 'image')} of {name}" for name, number in sorted(observed.untagged.items()))
         message = f"{few} have no tag: collectors that delete untagged manifests would take them, and pods need them"
