@@ -35,7 +35,7 @@ class ControllerAction(ActionBase):
         """What Ansible calls."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
-            result.update(changed=False, **self.made(validated(self._task.args, self.arguments), task_vars or {}))
+            result.update({"changed": False, **self.made(validated(self._task.args, self.arguments), task_vars or {})})
         except AirgapError as error:
             result.update(failed=True, msg=str(error))
         return result

@@ -103,11 +103,11 @@ class Observed:
         return self.kinds.get(kind, {}).get((namespace, name))
 
 
-def observe(objects: object) -> Observed:
+def observe(objects: object, kinds: Iterable[str] = KINDS) -> Observed:
     """Sort `objects`: kind -> list of objects, or what the API returns for a list (a mapping with `items`).
 
-    A kind that is null was not read; kinds that no facts are made of are left aside. Raises InvalidContent that names
-    the object for one without a name, of another kind, or that is there twice; AirgapError when jmespath is missing.
+    A kind that is null was not read; any but `kinds` are left aside. Raises InvalidContent that names the object for one
+    without a name, of another kind, or that is there twice; AirgapError when jmespath is missing.
     """
     if JMESPATH_IMPORT_ERROR is not None:
         raise AirgapError(
@@ -118,7 +118,7 @@ def observe(objects: object) -> Observed:
         raise InvalidInput(f"objects: expected a mapping from kinds to lists of objects, found {kind_of(objects)}")
     for key in objects:
         _check_spelling(str(key))
-    return Observed({kind: _of_kind(kind, objects[kind]) for kind in KINDS if objects.get(kind) is not None})
+    return Observed({kind: _of_kind(kind, objects[kind]) for kind in kinds if objects.get(kind) is not None})
 
 
 def secret_value(secret: KubernetesObject | None, key: str, reader: Reader) -> Any:

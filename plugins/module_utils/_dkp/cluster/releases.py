@@ -18,15 +18,16 @@ from .values import label_texts, lenient_version, truth, word
 
 PENDING = "Pending"
 DEPLOYED = "Deployed"
-_PLATFORM = "release.deckhouse.io"
-_MODULES = "modules.deckhouse.io"
+PLATFORM_PREFIX = "release.deckhouse.io"
+MODULES_PREFIX = "modules.deckhouse.io"
 
 
 def platform_releases(observed: Observed) -> tuple[ReleaseFacts, ...] | None:
     """The DeckhouseReleases, ascending; None when they were not read."""
     if not observed.has("DeckhouseRelease"):
         return None
-    return tuple(sorted((_release(each, _PLATFORM) for each in observed.all("DeckhouseRelease")), key=_order))
+    stated = (release_facts(each, PLATFORM_PREFIX) for each in observed.all("DeckhouseRelease"))
+    return tuple(sorted(stated, key=_order))
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def releases_by_module(observed: Observed) -> dict[str, list[ModuleRelease]]:
     """The ModuleReleases of each module, ascending by version."""
     found: dict[str, list[ModuleRelease]] = {}
     for each in observed.all("ModuleRelease"):
-        found.setdefault(_module_of(each), []).append(ModuleRelease(each, _release(each, _MODULES)))
+        found.setdefault(_module_of(each), []).append(ModuleRelease(each, release_facts(each, MODULES_PREFIX)))
     return {name: sorted(each, key=lambda one: _order(one.facts)) for name, each in found.items()}
 
 
@@ -59,8 +60,11 @@ def _order(release: ReleaseFacts) -> tuple[Version, str, str]:
     return (release.version, release.phase, release.message)
 
 
-def _release(release: KubernetesObject, prefix: str) -> ReleaseFacts:
-    """Approved is what an operator has said: the field (of the platform's releases only) or the annotation."""
+def release_facts(release: KubernetesObject, prefix: str) -> ReleaseFacts:
+    """What a release says of itself; its annotations begin with `prefix`.
+
+    Approved is what an operator has said: the field (of the platform's releases only) or the annotation.
+    """
     version = release.read("spec.version", lenient_version)
     if version is None:
         raise InvalidContent(f"{release.label}: spec.version: is missing")
