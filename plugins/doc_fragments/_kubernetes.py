@@ -12,8 +12,8 @@ class ModuleDocFragment:
 options:
   access:
     description:
-      - The way in. V(api) uses C(kubernetes.core), which needs the Python package C(kubernetes) (24.2.0 or later) on the
-        host. V(command) runs O(command) there and needs nothing else.
+      - The way in. V(api) uses C(kubernetes.core), which needs the Python package C(kubernetes) (24.2.0 or later) on
+        the host. V(command) runs O(command) there and needs nothing else.
     type: str
     choices: [api, command]
     default: api
@@ -64,8 +64,8 @@ options:
     default: true
   queue:
     description:
-      - Whether to ask Deckhouse for its queue, by a command inside of its pod. Where that is not allowed or does not work,
-        nothing is said of the queue.
+      - Whether to ask Deckhouse for its queue, by a command inside of its pod. Where that is not allowed or does not
+        work, nothing is said of the queue.
     type: bool
     default: true
 attributes:

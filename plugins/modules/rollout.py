@@ -13,8 +13,8 @@ module: rollout
 short_description: Walk a Deckhouse Kubernetes Platform cluster through its update
 version_added: 0.1.0
 description:
-  - Follows the releases that the cluster creates until it is where its plan leads, and approves those it is told to, one at
-    a time. What the cluster waits for is shown whenever that changes.
+  - Follows the releases that the cluster creates until it is where its plan leads, and approves those it is told to,
+    one at a time. What the cluster waits for is shown whenever that changes.
   - Ends when all is done, when an approval is wanted that is not among O(approved), and, as a failure that says why,
     when waiting cannot help.
   - Nothing is remembered between runs. One that was interrupted is run again, and goes on where the cluster is.
@@ -48,8 +48,8 @@ options:
         type: str
   apply_now:
     description:
-      - Whether releases that may be approved are applied at once, without update windows, the waves of a release, and the
-        delay after a notification.
+      - Whether releases that may be approved are applied at once, without update windows, the waves of a release, and
+        the delay after a notification.
     type: bool
     default: false
   windows:
@@ -65,15 +65,15 @@ options:
     type: str
   accept_findings:
     description:
-      - Findings that are no hindrance, V(image_pull) and V(module_error), for what was so before and has nothing to do with
-        the update.
+      - Findings that are no hindrance, V(image_pull) and V(module_error), for what was so before and has nothing to do
+        with the update.
     type: list
     elements: str
     default: []
   timeout:
     description:
-      - Seconds after which a step that does not come to an end is given up. What the cluster waits for on purpose does not
-        count.
+      - Seconds after which a step that does not come to an end is given up. What the cluster waits for on purpose does
+        not count.
     type: float
     default: 3600
   poll:
@@ -136,8 +136,8 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - How it ended, V(done), V(waiting-approval), or V(stopped) as a failure. With O(windows=stop) also V(waiting-window),
-      V(canary) or V(notification).
+    - How it ended, V(done), V(waiting-approval), or V(stopped) as a failure. With O(windows=stop) also
+      V(waiting-window), V(canary) or V(notification).
   returned: success
   type: str
   sample: waiting-approval
@@ -170,7 +170,8 @@ steps:
     - {version: v1.68.13, state: done, approved: true, seconds: 612.4}
     - {version: v1.69.7, state: pending, approved: false, seconds: null}
 verdicts:
-  description: What the cluster says to the approval of what wants it, in a dry run; C(accepted) is null where it does not say.
+  description: What the cluster says to the approval of what wants it, in a dry run; C(accepted) is null where it does
+    not say.
   returned: in check mode
   type: list
   elements: dict
@@ -182,9 +183,9 @@ ok:
   sample: true
 findings:
   description:
-    - What stands in the way, each as C({id, severity, subject, message, hint}). Ids are C(requirements), C(gap), C(suspended),
-      C(image_pull), C(module_error), C(frozen_chain), C(no_release), C(disruption), C(policy), C(beyond_plan),
-      C(no_channel), C(local_registry), C(unreachable) and C(timeout).
+    - What stands in the way, each as C({id, severity, subject, message, hint}). Ids are C(requirements), C(gap),
+      C(suspended), C(image_pull), C(module_error), C(frozen_chain), C(no_release), C(disruption), C(policy),
+      C(beyond_plan), C(no_channel), C(local_registry), C(unreachable) and C(timeout).
   returned: success
   type: list
   elements: dict
@@ -213,7 +214,7 @@ msg:
   description: How it ended, and what to do next.
   returned: always
   type: str
-  sample: "prod: waiting for the approval of v1.69.7; approve with: kubectl patch deckhouserelease v1.69.7 --type=merge …"
+  sample: "prod: waiting for the approval of v1.69.7; approve with: kubectl patch deckhouserelease v1.69.7 …"
 text:
   description: The cluster in a few lines, for people.
   returned: success

@@ -70,13 +70,13 @@ cluster:
     updating: false
 platform:
   description:
-    - What the platform is at. C(release) and C(message) are of the release that comes next or is being deployed, C(until)
-      is when the cluster means to go on, as it writes that, C(pending) has all that wait, and C(approved) tells whether
-      the next one has been approved, null without one.
-    - C(state) is one of C(done), C(waiting-for-discovery), C(waiting-approval), C(approved), C(waiting-window), C(canary),
-      C(notification), C(waiting-pod), C(waiting-order), C(pending), C(switching), C(converging), C(blocked-requirements),
-      C(blocked-disruption), C(blocked-policy), C(suspended), C(gap), C(frozen-chain), C(beyond-plan), C(image-pull) and
-      C(module-error).
+    - What the platform is at. C(release) and C(message) are of the release that comes next or is being deployed,
+      C(until) is when the cluster means to go on, as it writes that, C(pending) has all that wait, and C(approved)
+      tells whether the next one has been approved, null without one.
+    - C(state) is one of C(done), C(waiting-for-discovery), C(waiting-approval), C(approved), C(waiting-window),
+      C(canary), C(notification), C(waiting-pod), C(waiting-order), C(pending), C(switching), C(converging),
+      C(blocked-requirements), C(blocked-disruption), C(blocked-policy), C(suspended), C(gap), C(frozen-chain),
+      C(beyond-plan), C(image-pull) and C(module-error).
   returned: success
   type: dict
   sample:
@@ -92,7 +92,7 @@ modules:
   returned: success
   type: dict
   sample:
-    console: {version: v1.35.1, phase: Ready, state: done, release: console-v1.35.1, message: "", until: null, pending: []}
+    console: {version: v1.35.1, phase: Ready, state: done, release: console-v1.35.1, message: "", pending: []}
 queue:
   description: How many tasks wait in the main queue of Deckhouse, and in all of them; null where nobody may know.
   returned: success

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Updates for rollouts to walk: plans as `update_plan` writes them, and clusters with a Deckhouse that orders releases."""
+"""Updates for rollouts to walk: plans as `update_plan` writes them, and clusters with a Deckhouse."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def update_plan(
     order: Sequence[Mapping[str, Any]] | None = None,
     cluster: str = "localhost",
 ) -> dict[str, Any]:
-    """A plan for one cluster: `steps` of the platform and of `modules`; without an `order` one is the platform first."""
+    """A plan for one cluster: `steps` of the platform and of `modules`; the platform first without an `order`."""
     by_module = {"console": CONSOLE} if modules is None else modules
     plain = [{"platform": step} for step in steps]
     plain += [{"modules": {name: list(found) for name, found in by_module.items()}}] if by_module else []

@@ -106,8 +106,8 @@ class Observed:
 def observe(objects: object, kinds: Iterable[str] = KINDS) -> Observed:
     """Sort `objects`: kind -> list of objects, or what the API returns for a list (a mapping with `items`).
 
-    A kind that is null was not read; any but `kinds` are left aside. Raises InvalidContent that names the object for one
-    without a name, of another kind, or that is there twice; AirgapError when jmespath is missing.
+    A kind that is null was not read; any but `kinds` are left aside. Raises InvalidContent that names the object for
+    one without a name, of another kind, or that is there twice; AirgapError when jmespath is missing.
     """
     if JMESPATH_IMPORT_ERROR is not None:
         raise AirgapError(
