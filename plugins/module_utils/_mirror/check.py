@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._bundle.donors import Donors
 from .._dkp import tree
-from .._dkp.channels import is_channel
 from .._dkp.check.clusters import walks_of_leaving
 from .._dkp.check.observed import THERE, Image, Line, Observed
 from .._dkp.check.verdict import judge
@@ -24,11 +22,10 @@ from .._dkp.plan.document import PlanDocument
 from .._oci.reference import RepositoryAddress
 from .._registry.client import Registry
 from .._registry.stopping import Stopping
-from .check_asking import Asker, Place
-from .check_bundle import Promised, read_bundle
-from .check_lines import LineReader, Lists
+from .check_asking import Asker, Place, asking
+from .check_bundle import PlacedBundle, placed, read_bundle
+from .check_lines import LineReader
 from .memory import HostMemory
-from .reading import ImageReader
 
 
 @dataclass(frozen=True)
@@ -70,51 +67,28 @@ def check(request: CheckRequest, registry: Registry, memory: HostMemory, stoppin
     if carrying is not None and content.is_empty:
         return Checked(nothing=True)
     wanted = wanted_of(content, request.plan, request.clusters, address=str(registry.address))
-    reader = ImageReader(registry, Donors(), memory)
-    try:
-        observed, asker = _observe(request, registry, reader, wanted, bundle)
-        reader.remember()
-    finally:
-        reader.close()
+    promised = placed(bundle, registry.address, request.modules_path)
+    with asking(registry, memory, blobs=request.blobs, delivered=promised.fixed) as asker:
+        promised.teach(asker)
+        observed = _observe(request, asker, registry.address, wanted, promised)
     planned = request.plan.clusters if request.plan is not None else {}
     findings = judge(wanted, observed, planned, stage=request.stage)
     return Checked(findings, asker.manifests, asker.blobs)
 
 
 def _observe(
-    request: CheckRequest, registry: Registry, reader: ImageReader, wanted: Wanted, bundle: Promised | None
-) -> tuple[Observed, Asker]:
-    root, path = registry.address, request.modules_path
-    images = bundle.images if bundle is not None else {}
-    delivered = {
-        (root.child(tree.repository_of(layout, modules_path=path)), tag): digest
-        for (layout, tag), digest in images.items()
-    }
-    pointers = {place: digest for place, digest in delivered.items() if _is_pointer(place, root.child(tree.SECURITY))}
-    fixed = {place: digest for place, digest in delivered.items() if place not in pointers}
-    asker = Asker(reader, blobs=request.blobs, delivered=fixed)
-    extras: dict[str, list[Place]] = {}
-    for layout, tag in images:
-        place = tree.place_of(layout)
-        if place.area == "module" and place.part.startswith("extra/"):
-            extras.setdefault(place.name, []).append((root.child(tree.repository_of(layout, modules_path=path)), tag))
-    components = bundle.components if bundle is not None else {}
-    lists = Lists(components, {name: tuple(places) for name, places in extras.items()})
-    lines = LineReader(asker, root, modules_path=path, stage=request.stage, delivered=lists)
-    known: dict[str | None, Line] = {}
-    known.update(lines.begin([line for name, line in wanted.lines.items() if name is None]))
+    request: CheckRequest, asker: Asker, root: RepositoryAddress, wanted: Wanted, promised: PlacedBundle
+) -> Observed:
+    """Everything that was wanted, the platform first: its releases say which modules have to come from elsewhere."""
+    lines = LineReader(asker, root, modules_path=request.modules_path, stage=request.stage, promised=promised)
+    known: dict[str | None, Line] = lines.begin([line for name, line in wanted.lines.items() if name is None])
     for facts in request.clusters:
         for name, walk in walks_of_leaving(facts, wanted, known).items():
             wanted.line(name).walks.append(walk)
     known.update(lines.begin([line for name, line in sorted(wanted.lines.items(), key=str) if name is not None]))
     untagged = lines.finish(wanted.lines, known)
-    databases, installer = _published(request, asker, wanted, root, pointers)
-    return Observed(str(root), request.scheme, known, databases, installer, untagged, asker.refusals), asker
-
-
-def _is_pointer(place: Place, security: str) -> bool:
-    repository, tag = place
-    return is_channel(tag) or repository.startswith(f"{security}/") or tag == "latest"
+    databases, installer = _published(request, asker, wanted, root, promised.pointers)
+    return Observed(str(root), request.scheme, known, databases, installer, untagged, asker.refusals)
 
 
 def _published(

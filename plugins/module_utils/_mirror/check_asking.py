@@ -7,38 +7,71 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
+from .._bundle.donors import Donors
 from .._dkp import release as releases
 from .._dkp.check.observed import ABSENT, BROKEN, THERE, UNKNOWN, Image, Metadata, Refusal
 from .._oci.errors import InvalidContent
 from .._oci.files import Enough
 from .._oci.manifest import Manifest
+from .._registry.client import Registry
 from .._registry.errors import DigestMismatch, NotFound, RegistryError, Throttled, TransportFailure
+from .memory import HostMemory
 from .reading import ImageReader
 
 Place = tuple[str, str]
 """A repository, and a tag or digest of it."""
+Consists = tuple["list[str]", "list[tuple[str, str]]"]
+"""References of components (digests or tags), and extra images by name and tag."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _MOST_REFUSALS = 5
 """Of one repository, which has answered nothing else: then it is asked no more."""
 _DEEPEST_INDEX = 3
+_UNAUTHORIZED = 401
+_CONSISTS = "consists"
+
+
+@contextmanager
+def asking(
+    registry: Registry, memory: HostMemory, *, blobs: bool = False, delivered: Mapping[Place, str] | None = None
+) -> Iterator[Asker]:
+    """An Asker of the registry. Raises what it was refused where it was told nothing else."""
+    # What a pull takes from memory was verified to the end, and long lists here are not: they are kept apart.
+    reader, lists = ImageReader(registry, Donors(), memory), ImageReader(registry, Donors(), memory)
+    try:
+        asker = Asker(reader, lists, memory, blobs=blobs, delivered=delivered)
+        yield asker
+        asker.check_served()
+        reader.remember()
+    finally:
+        reader.close()
+        lists.close()
 
 
 class Asker:
     """Asks once for each list and image. Safe to use from many threads; failures of the whole registry are raised."""
 
     def __init__(
-        self, reader: ImageReader, *, blobs: bool = False, delivered: Mapping[Place, str] | None = None
+        self,
+        reader: ImageReader,
+        lists: ImageReader,
+        memory: HostMemory,
+        *,
+        blobs: bool = False,
+        delivered: Mapping[Place, str] | None = None,
     ) -> None:
-        """`blobs`: an image is there only if all that its manifest names is there too. `delivered`: the digests that
-        tags have to have."""
+        """`lists` reads lists of components. `blobs`: an image is there only if all that its manifest names is there
+        too. `delivered`: the digests that tags have to have."""
         self.manifests = 0
         """How many manifests were asked for."""
         self.blobs = 0
         self._reader = reader
+        self._list_reader = lists
+        self._memory = memory
         self._registry = reader.registry
         self._asks_blobs = blobs
         self._delivered = delivered or {}
@@ -48,7 +81,8 @@ class Asker:
         self._blobs: dict[Place, bool] = {}
         self._refusals: dict[tuple[str, str], Refusal] = {}
         self._refused: dict[str, int] = {}
-        self._answered: set[str] = set()
+        self._served: set[str] = set()
+        self._errors: list[RegistryError] = []
 
     def gather(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """`function` of every item, many at a time."""
@@ -60,15 +94,23 @@ class Asker:
         return tuple(self._refusals[key] for key in sorted(self._refusals))
 
     def lists(self, repositories: Iterable[str]) -> dict[str, frozenset[str] | None]:
-        """The tags of each repository; None for one that refuses. Raises the refusal when all of them refuse."""
+        """The tags of each repository; None for one that refuses. Raises AccessDenied when the credentials are refused
+        for all of them: asking on would only lock the account."""
         names = sorted(set(repositories))
         new = [name for name in names if name not in self._lists]
         errors = self._list(new)
         for name, error in errors.items():
             self._refuse(name, "list", error)
-        if new and len(errors) == len(new) and not self._answered:
-            raise errors[new[0]]
+        if errors and all(tags is None for tags in self._lists.values()):
+            denied = [error for error in errors.values() if error.status == _UNAUTHORIZED]
+            if len(denied) == len(new):
+                raise denied[0]
         return {name: self._lists[name] for name in names}
+
+    def check_served(self) -> None:
+        """Raise the first refusal where the registry has answered nothing else."""
+        if self._errors and not self._served and all(tags is None for tags in self._lists.values()):
+            raise self._errors[0]
 
     def lists_by_the_way(self, repositories: Iterable[str]) -> dict[str, frozenset[str] | None]:
         """The same of repositories whose lists nobody needs: a refusal is no matter."""
@@ -91,8 +133,6 @@ class Asker:
             tags = frozenset()
         except RegistryError as error:
             return error
-        with self._lock:
-            self._answered.add(repository)
         return tags
 
     def image(self, place: Place) -> Image:
@@ -141,7 +181,7 @@ class Asker:
         return image, found[0] if found else None
 
     def _asked(self, repository: str, ask: Callable[[], Image]) -> Image:
-        if repository not in self._answered and self._refused.get(repository, 0) >= _MOST_REFUSALS:
+        if repository not in self._served and self._refused.get(repository, 0) >= _MOST_REFUSALS:
             return Image(UNKNOWN, note=self._refusals[repository, "image"].text)
         with self._lock:
             self.manifests += 1
@@ -154,7 +194,7 @@ class Asker:
         except RegistryError as error:
             return Image(UNKNOWN, note=self._refuse(repository, "image", error))
         with self._lock:
-            self._answered.add(repository)
+            self._served.add(repository)
         return image
 
     def _refuse(self, repository: str, what: str, error: RegistryError) -> str:
@@ -162,6 +202,7 @@ class Asker:
         if isinstance(error, (TransportFailure, Throttled)):
             raise error
         with self._lock:
+            self._errors.append(error)
             self._refused[repository] = self._refused.get(repository, 0) + (what == "image")
             refusal = self._refusals.setdefault((repository, what), Refusal(repository, what, error.status, str(error)))
         return refusal.text
@@ -195,12 +236,16 @@ class Asker:
     def files(
         self, place: Place, wanted: Collection[str], *, enough: Enough | None = None
     ) -> tuple[Image, Mapping[str, bytes], str]:
-        """The image at `place`, those of the `wanted` files that it has, and why they could not be read."""
+        """The image at `place`, those of the `wanted` files that it has, and why they could not be read.
+
+        With `enough` a layer may be left in its middle, unproven.
+        """
+        reader = self._reader if enough is None else self._list_reader
         image, manifest = self.manifest(place)
         if manifest is None or image.state != THERE:
             return image, {}, image.note or "the image is not there"
         try:
-            return image, self._reader.files(place[0], manifest, frozenset(wanted), enough=enough), ""
+            return image, reader.files(place[0], manifest, frozenset(wanted), enough=enough), ""
         except (NotFound, DigestMismatch) as error:
             image = Image(BROKEN, image.digest, f"a layer is missing or damaged: {error}")
         except InvalidContent as error:
@@ -209,6 +254,19 @@ class Asker:
             image = Image(UNKNOWN, image.digest, self._refuse(place[0], "image", error))
         self._images[place] = image
         return image, {}, image.note
+
+    def recall(self, digest: str | None) -> Consists | None:
+        """What the image with this digest is known to list."""
+        found = self._memory.get(_CONSISTS, digest) if digest is not None else None
+        parts, extras = (found.get("parts"), found.get("extras")) if isinstance(found, dict) else (None, None)
+        if not isinstance(parts, list) or not isinstance(extras, list):
+            return None
+        return [str(part) for part in parts], [(str(name), str(tag)) for name, tag in extras]
+
+    def remember(self, digest: str | None, parts: Iterable[str], extras: Iterable[tuple[str, str]] = ()) -> None:
+        """Let the host remember what the image with this digest lists: references, and names with tags."""
+        if digest is not None:
+            self._memory.put(_CONSISTS, digest, {"parts": list(parts), "extras": [list(extra) for extra in extras]})
 
     def metadata(self, place: Place, *, of_module: bool) -> Metadata:
         """The release image at `place`, and what it says."""

@@ -13,11 +13,14 @@ from typing import Any
 
 from .._bundle.delivery import parse
 from .._bundle.directory import DELIVERY_NAME
+from .._dkp import tree
+from .._dkp.channels import is_channel
 from .._dkp.content import Content, parse_content
 from .._dkp.fields import mapping, texts
 from .._oci.errors import InvalidInput
+from .._oci.reference import RepositoryAddress
 from .._registry.stopping import Stopping
-from .check_asking import Place
+from .check_asking import Asker, Place
 from .inspection import inspect
 from .memory import HostMemory
 
@@ -53,6 +56,49 @@ def read_bundle(source: Path, memory: HostMemory, stopping: Stopping) -> Promise
         raise InvalidInput(f"{where} is no whole bundle: {problems}")
     content = parse_content(found.content, where=where)
     return Promised(content, {}, {(image.repository, image.tag): image.digest for image in found.images})
+
+
+@dataclass(frozen=True)
+class PlacedBundle:
+    """A bundle as it lies in one registry. `fixed`: digests that tags have to have; `pointers`: those of tags that may
+    have moved on. `components` as in Promised, `extras`: places of extra images by module."""
+
+    fixed: Mapping[Place, str] = field(default_factory=dict)
+    pointers: Mapping[Place, str] = field(default_factory=dict)
+    components: Components = field(default_factory=dict)
+    extras: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
+    listing: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
+    """Digests of the images that list components, by module and tag."""
+
+    def teach(self, asker: Asker) -> None:
+        """Let the host remember what releases consist of, so that nobody has to read their layers for it.
+
+        Of modules with extra images it is not known which version has which.
+        """
+        for name, versions in self.components.items():
+            for tag, references in versions.items():
+                if name is None or name not in self.extras:
+                    asker.remember(self.listing.get((name, tag)), references)
+
+
+def placed(bundle: Promised | None, root: RepositoryAddress, modules_path: str) -> PlacedBundle:
+    """The bundle as it lies below `root`; one that is not there promises nothing."""
+    if bundle is None:
+        return PlacedBundle()
+    fixed: dict[Place, str] = {}
+    pointers: dict[Place, str] = {}
+    extras: dict[str, list[Place]] = {}
+    listing: dict[tuple[str | None, str], str] = {}
+    for (layout, tag), digest in bundle.images.items():
+        repository, place = root.child(tree.repository_of(layout, modules_path=modules_path)), tree.place_of(layout)
+        is_pointer = is_channel(tag) or place.area == "security" or (place.area == "installer" and tag == "latest")
+        (pointers if is_pointer else fixed)[repository, tag] = digest
+        if place.area == "module" and place.part.startswith("extra/"):
+            extras.setdefault(place.name, []).append((repository, tag))
+        elif layout == tree.INSTALL or (place.area == "module" and not place.part):
+            listing[None if layout == tree.INSTALL else place.name, tag] = digest
+    by_module = {name: tuple(places) for name, places in extras.items()}
+    return PlacedBundle(fixed, pointers, bundle.components, by_module, listing)
 
 
 def _components(releases: Mapping[str, Any], where: str) -> dict[str | None, dict[str, tuple[str, ...]]]:

@@ -7,37 +7,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 
+from .._dkp import tree
 from .._dkp.check.observed import THERE, UNKNOWN, Image, Line, Metadata, Release
 from .._dkp.check.wanted import PUBLISHED, WantedLine, chosen
 from .._dkp.version import versions_of_tags
 from .._oci.digest import hex_of, is_digest
 from .._oci.reference import RepositoryAddress
 from .check_asking import Asker, Place
+from .check_bundle import PlacedBundle
 from .check_parts import Listed, Repositories, judged, module_parts, named, platform_parts, repositories_of
-
-
-@dataclass(frozen=True)
-class Lists:
-    """Components by version as delivery.json has them: of the platform (name None) and of modules; and the extra images
-    of modules by name, as places without host."""
-
-    components: Mapping[str | None, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-    extras: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
 
 
 class LineReader:
     """Reads lines of one registry, all of them at once at every stage."""
 
     def __init__(
-        self, asker: Asker, root: RepositoryAddress, *, modules_path: str, stage: str, delivered: Lists
+        self, asker: Asker, root: RepositoryAddress, *, modules_path: str, stage: str, promised: PlacedBundle
     ) -> None:
         self._asker = asker
         self._root = root
         self._modules_path = modules_path
         self._stage = stage
-        self._delivered = delivered
+        self._promised = promised
 
     def begin(self, wanted: Collection[WantedLine]) -> dict[str | None, Line]:
         """The lines of which anything is here or to come, with lists, pointers and the metadata of their releases."""
@@ -110,6 +102,7 @@ class LineReader:
                 judged(listed.parts, images, problem=listed.problem, refused=listed.refused),
                 judged(listed.extras, images),
                 install,
+                (f"{lines[name].repository}/{tree.INSTALL}", tag) in self._promised.fixed,
             )
             lines[name] = _with(lines[name], releases={**lines[name].releases, tag: release})
         for name, line in lines.items():
@@ -121,14 +114,14 @@ class LineReader:
         """The main image, the install image of the platform, and what the release consists of."""
         name, tag = item
         place = repositories_of(name, self._root, self._modules_path)
-        known = self._delivered.components.get(name, {}).get(tag)
+        known = self._promised.components.get(name, {}).get(tag)
         if known is None:
             return platform_parts(self._asker, place, tag) if name is None else self._module(place, tag)
         listed = Listed(named(place.main, known))
         image = self._asker.image((place.main, tag))
         if name is None:
             return image, self._asker.image((place.install, tag)), listed
-        listed.extras = {":".join(extra): extra for extra in self._delivered.extras.get(name, ())}
+        listed.extras = {":".join(extra): extra for extra in self._promised.extras.get(name, ())}
         return image, None, listed
 
     def _module(self, place: Repositories, tag: str) -> tuple[Image, None, Listed]:

@@ -58,38 +58,49 @@ class Listed:
 
 def platform_parts(asker: Asker, place: Repositories, tag: str) -> tuple[Image, Image, Listed]:
     """The main and the install image of a release, and its components: both images list them."""
-    image = asker.image((place.main, tag))
-    listed, install = _platform_list(asker, place, (place.install, tag))
+    image, install = asker.image((place.main, tag)), asker.image((place.install, tag))
+    listed = _platform_list(asker, place, (place.install, tag), install)
     if listed.problem and image.state == THERE:
-        listed, image = _platform_list(asker, place, (place.main, tag))
-    return image, install, listed
+        listed = _platform_list(asker, place, (place.main, tag), image)
+    return asker.image((place.main, tag)), asker.image((place.install, tag)), listed  # reading may have shown more
 
 
-def _platform_list(asker: Asker, place: Repositories, source: Place) -> tuple[Listed, Image]:
+def _platform_list(asker: Asker, place: Repositories, source: Place, image: Image) -> Listed:
+    known = asker.recall(image.digest)
+    if known is not None:
+        return Listed(named(place.main, known[0]))
     image, files, problem = asker.files(source, _PLATFORM_FILES, enough=components.has_platform_list)
 
     def read() -> Listed:
         found = components.platform_components(files, where=":".join(source))
-        return Listed(named(place.main, (*found.tags, *found.digests)))
+        references = (*found.tags, *found.digests)
+        asker.remember(image.digest, references)
+        return Listed(named(place.main, references))
 
-    return _read(image, problem, read), image
+    return _read(image, problem, read)
 
 
 def module_parts(asker: Asker, place: Repositories, tag: str) -> tuple[Image, Listed]:
     """The image of a module's version, and the images that it lists."""
+    image = asker.image((place.main, tag))
+    known = asker.recall(image.digest)
+    if known is not None:
+        return image, _of_module(place, *known)
     image, files, problem = asker.files((place.main, tag), _MODULE_FILES)
 
     def read() -> Listed:
         found = components.find_module_digests(files.get(components.MODULE_DIGESTS_FILE, b""))
         raw = files.get(components.EXTRA_IMAGES_FILE, b"{}")
-        extras = components.parse_extra_images(raw, where=f"{place.main}:{tag}")
-        places = {
-            f"{place.main}/extra/{name}:{extra}": (f"{place.main}/extra/{name}", extra)
-            for name, extra in extras.items()
-        }
-        return Listed(named(place.main, found), places)
+        extras = list(components.parse_extra_images(raw, where=f"{place.main}:{tag}").items())
+        asker.remember(image.digest, found, extras)
+        return _of_module(place, found, extras)
 
-    return image, _read(image, problem, read)
+    return asker.image((place.main, tag)), _read(image, problem, read)
+
+
+def _of_module(place: Repositories, references: Iterable[str], extras: Iterable[tuple[str, str]]) -> Listed:
+    places = [(f"{place.main}/extra/{name}", tag) for name, tag in extras]
+    return Listed(named(place.main, references), {":".join(each): each for each in places})
 
 
 def _read(image: Image, problem: str, read: Callable[[], Listed]) -> Listed:

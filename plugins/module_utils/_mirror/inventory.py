@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .._bundle.donors import Donors
 from .._dkp import tree
 from .._dkp.channels import KNOWN_CHANNELS
 from .._dkp.check.gathered import Findings
@@ -26,10 +25,9 @@ from .._dkp.version import Version, version_of_tag, versions_of_tags
 from .._oci.digest import hex_of, is_digest
 from .._oci.reference import RepositoryAddress
 from .._registry.client import Registry
-from .check_asking import Asker, Place
+from .check_asking import Asker, Place, asking
 from .check_parts import Listed, Repositories, judged, module_parts, platform_parts, repositories_of
 from .memory import HostMemory
-from .reading import ImageReader
 
 Item = tuple["str | None", str]
 """A module (None: the platform), and a tag."""
@@ -51,15 +49,8 @@ def take_inventory(
 
     Raises AccessDenied when nothing may be read, and what reaching the registry raises.
     """
-    reader = ImageReader(registry, Donors(), memory)
-    try:
-        taken = _Inventory(
-            Asker(reader, blobs=blobs), registry.address, modules_path, scheme=scheme, asks_all=blobs
-        ).take()
-        reader.remember()
-        return taken
-    finally:
-        reader.close()
+    with asking(registry, memory, blobs=blobs) as asker:
+        return _Inventory(asker, registry.address, modules_path, scheme=scheme, asks_all=blobs).take()
 
 
 class _Inventory:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..counting import counted
 from ..nearest import listed
@@ -46,7 +46,7 @@ def faults_of(words: Words, tag: str, release: Release, *, is_target: bool = Fal
         yield from _parts_faults(checks.parts, release.parts, words.subject(tag), words.without_parts)
     yield from _parts_faults(checks.extras, release.extras, words.subject(tag), words.without_parts, "extra ")
     if release.install is not None:
-        yield from _install_fault(words, tag, release.install)
+        yield from _install_fault(words, tag, release.install, promised=release.installs)
 
 
 def image_fault(check: str, image: Image, name: str, consequence: str) -> Iterator[Fault]:
@@ -88,13 +88,12 @@ def _parts_faults(check: str, parts: Parts, subject: str, consequence: str, kind
         yield Fault(check, severity, brief, "", "Push the images of that version again, or name the bundle (src)")
 
 
-def _install_fault(words: Words, tag: str, install: Image) -> Iterator[Fault]:
+def _install_fault(words: Words, tag: str, install: Image, *, promised: bool) -> Iterator[Fault]:
+    """Clusters get along without it, but what the bundle brings has to land."""
     name = f"{words.repository}/install:{tag}"
-    if install.state == ABSENT:
-        message = "updates do not need it, installing and converging with dhctl do"
-        yield Fault("P13", "info", f"{name} is not there", message)
-    elif install.state in (BROKEN, UNKNOWN):
-        yield Fault("P13", "info", f"{name} cannot be relied on: {install.note}", "")
+    consequence = "updates do not need it; installing and converging with dhctl do"
+    for fault in image_fault("P13", install, name, consequence):
+        yield fault if promised else replace(fault, severity="info")
 
 
 def named(names: tuple[str, ...]) -> str:

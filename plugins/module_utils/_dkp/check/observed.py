@@ -62,13 +62,14 @@ NO_PARTS = Parts()
 @dataclass(frozen=True)
 class Release:
     """One version: its release image, its main image, what it consists of. `install` is None where nobody looked;
-    custom tags have no `metadata`."""
+    custom tags have no `metadata`. `installs`: whether the bundle brings that install image."""
 
     image: Image
     metadata: Metadata | None = None
     parts: Parts = NO_PARTS
     extras: Parts = NO_PARTS
     install: Image | None = None
+    installs: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,11 @@ class Walk:
     planned: tuple[Version, ...] = ()
     here: bool = False
 
+    @property
+    def ahead(self) -> tuple[Version, ...]:
+        """The end, if something leads there: nobody goes back."""
+        return (self.end,) if self.end is not None and (self.start is None or self.start < self.end) else ()
+
 
 @dataclass
 class WantedLine:
@@ -64,7 +69,7 @@ class WantedLine:
 
     def expected(self) -> set[Version]:
         """The versions that were meant to be there."""
-        planned = {version for walk in self.walks for version in (*walk.planned, walk.end) if version is not None}
+        planned = {version for walk in self.walks for version in (*walk.planned, *walk.ahead)}
         return self.versions | planned | set(self.channels.values())
 
     def running(self) -> set[Version]:
@@ -73,8 +78,12 @@ class WantedLine:
 
     def targets(self, line: Line) -> set[Version]:
         """The versions that ways end at."""
-        ends = {self.end(walk, line) for walk in self.walks}
-        return {version for version in (*self.channels.values(), *ends) if version is not None}
+        found = set(self.channels.values())
+        for walk in self.walks:
+            end = self.end(walk, line)
+            if end is not None and (walk.start is None or walk.start < end):
+                found.add(end)
+        return found
 
 
 def chain_of(walk: Walk, end: Version, line: Line) -> Chain:
