@@ -7,20 +7,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.facts import ClusterFacts
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.fields import parse_record
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.module_choice import DEFAULT_SOURCE
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import LARGEST
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.status.answers import Answers
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.status.document import (
     PARTS,
     ClusterStatus,
     status_document,
 )
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.status.shortening import shortened
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.status.status import Asked, cluster_status
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import DOCUMENT_ARGUMENTS, ControllerAction
@@ -83,9 +82,7 @@ class ActionModule(ControllerAction):
         document = plain_data(status_document(clusters), "status")
         destination.write(document)
         made = {"msg": summary(clusters), "ok": all(each.up_to_date is True for each in clusters.values())}
-        if len(json.dumps(document)) > LARGEST:
-            return {**made, "omitted": ["status"]}
-        return {**made, "status": document, "omitted": []}
+        return {**made, **shortened(document)}
 
 
 def _asked(cluster: Mapping[str, Any], where: str) -> Asked:

@@ -46,12 +46,13 @@ options:
         type: str
       progress:
         description:
-          - The registered result of M(dkp.airgap.rollout_info), which tells what releases wait for and reads the queue.
+          - The registered result of C(dkp.airgap.rollout_info), which tells what releases wait for and reads the queue.
             Without it, what releases wait for comes from O(clusters[].facts).
         type: dict
       source:
         description:
-          - The C(images_repo) of the source that the cluster is updated from, where there are several.
+          - The C(images_repo) of the source that the cluster is updated from. Without it, it is the only one, or the
+            one of its edition.
         type: str
       registry:
         description:
@@ -80,7 +81,7 @@ options:
     suboptions:
       progress:
         description:
-          - Why there is no result of M(dkp.airgap.rollout_info).
+          - Why there is no result of C(dkp.airgap.rollout_info).
         type: str
       vendor:
         description:
@@ -131,8 +132,8 @@ status:
     - Where each cluster stands. O(dest) has the same document.
     - C(up_to_date) is null where it is not known. C(next.action) is one of V(connect), V(repair), V(wait), V(push),
       V(approve), V(publish), V(update), V(configure) and V(none).
-    - C(parts) tells for C(cluster), C(progress), C(vendor), C(vendor_modules) and C(registry) whether each is known, and
-      why not.
+    - C(parts) tells for C(cluster), C(progress), C(vendor), C(vendor_modules) and C(registry) whether each is known,
+      and why not.
   returned: success, unless RV(omitted) names it
   type: dict
   sample:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..._oci.errors import InvalidInput
 from ..cluster.facts import ClusterFacts
+from ..editions import EDITIONS
 from ..nearest import listed
 from ..plan.inventory import KIND as INVENTORY
 from ..plan.inventory import Inventory, parse_inventory
@@ -63,10 +64,11 @@ def failure(result: Result) -> str:
 
 def vendor_of(answers: Answers, facts: ClusterFacts | None, source: str | None) -> tuple[Answer, Answer]:
     """What the source of a cluster offers: its platform and its modules, each a `Vendor`."""
-    platform = _one_source(answers.platform, source, answers.not_asked.get("vendor"))
-    modules = _one_source(answers.modules, source, answers.not_asked.get("vendor_modules"))
-    if modules.value is None and platform.value is None and not answers.modules:
-        modules = platform  # one reason for both
+    edition = facts.edition if facts is not None else None
+    platform = _one_source(answers.platform, source, edition, answers.not_asked.get("vendor"))
+    modules = _one_source(answers.modules, source, edition, answers.not_asked.get("vendor_modules"))
+    if modules.value is None and platform.value is None and modules.where is None:
+        modules = platform  # nobody asks for modules where the platform has not answered: one reason for both
     return _read(platform, "platform", facts), _read(modules, "modules", facts)
 
 
@@ -94,24 +96,33 @@ def inventory_of(answers: Answers, facts: ClusterFacts | None, host: str | None)
     return Answer(reason=f"{told}; name the host that serves it (dkp_registry_host){silent}")
 
 
-def _one_source(results: Sequence[Result], source: str | None, reason: str | None) -> Answer:
-    """The result for `source`; without one the only result."""
-    fitting = [each for each in results if source is None or _asked(each) in (source, None)]
+def _one_source(results: Sequence[Result], source: str | None, edition: str | None, reason: str | None) -> Answer:
+    """The result for `source`; without one that of the cluster's edition; else the only one."""
+    if not results:
+        return Answer(reason=reason or _NOT_ASKED, where=source)
+    if source is not None:
+        fitting = [each for each in results if _asked(each) in (source, None)]
+    else:
+        fitting = [each for each in results if len(results) == 1 or (edition and _edition(each) == edition)]
     if len(fitting) == 1:
         result, told = fitting[0], failure(fitting[0])
         return Answer(None if told else result, told, _asked(result) or source)
-    if not results:
-        return Answer(reason=reason or _NOT_ASKED, where=source)
     asked = listed([str(_asked(each)) for each in results])
-    return Answer(
-        reason=f"{source} was not among what was read: {asked}" if source else f"which of {asked} is not told"
-    )
+    if source is not None:
+        return Answer(reason=f"{source} was not among what was read: {asked}")
+    return Answer(reason=f"which of {asked} is the source of the edition {edition or 'that it has'} is not known")
 
 
 def _asked(result: Result) -> str | None:
     """The registry that a result is about; of one that failed in a loop, the item."""
     found = result.get("images_repo") or result.get("item")
     return found if isinstance(found, str) else None
+
+
+def _edition(result: Result) -> str | None:
+    """What a result says, or else the address that was asked."""
+    stated = result.get("edition") or EDITIONS.get((_asked(result) or "").rpartition("/")[2])
+    return str(stated) if stated else None
 
 
 def _read(answer: Answer, what: str, facts: ClusterFacts | None) -> Answer:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..channels import in_order
 from ..cluster.facts import ClusterFacts
 from ..findings import Finding
 from ..plan.module_choice import DEFAULT_SOURCE
@@ -58,7 +59,7 @@ def _judged(status: ClusterStatus, facts: ClusterFacts, place: Place) -> Cluster
     modules, of_modules = module_tracks(facts, place)
     observed = place.progress or {}
     told = [_noted(each) for each in observed.get("findings") or ()]
-    told += [Noted(**each.as_dict()) for each in (*of_platform, *of_modules)]
+    told += [_as_noted(each) for each in (*of_platform, *of_modules)]
     updating = _updating(facts, observed)
     followed = [platform, *(track for track in modules.values() if track.followed)]
     return replace(
@@ -86,11 +87,16 @@ def _progress(asked: Asked, answers: Answers) -> Answer:
 
 def _noted(finding: Mapping[str, Any]) -> Noted:
     told = {key: str(finding.get(key) or "") for key in ("id", "severity", "subject", "message", "hint")}
-    return replace(Noted(**Finding(**told).as_dict()), observed=True)
+    return replace(_as_noted(Finding(**told)), observed=True)
+
+
+def _as_noted(finding: Finding) -> Noted:
+    return Noted(finding.id, finding.severity, finding.subject, finding.message, finding.hint)
 
 
 def _part(answer: Answer, channels: Mapping[str, Version]) -> Part:
-    return Part(answer.value is not None, answer.reason, answer.where, channels)
+    ordered = {name: channels[name] for name in in_order(channels)}
+    return Part(answer.value is not None, answer.reason, answer.where, ordered)
 
 
 def _offered_channels(vendor: Vendor | None) -> dict[str, Version]:

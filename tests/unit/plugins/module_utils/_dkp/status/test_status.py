@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.status.document im
     parse_status,
     status_document,
 )
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.status.shortening import shortened
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.status.status import Asked, cluster_status
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.status.table import status_table
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
@@ -220,15 +222,30 @@ def test_which_registry_serves_the_cluster(
     assert told in (part.where or "") if part.known else told in part.reason
 
 
-def test_each_cluster_has_the_source_of_its_edition() -> None:
-    other = platform("v1.68.13", channels(stable="v1.68.13"), images_repo="registry.example/deckhouse/se", edition="SE")
-    answers = Answers([VENDOR, other], [])
-    facts = parse_record(ClusterFacts, cluster(edition="SE"), "cluster")
-    found = cluster_status(Asked(facts, source="registry.example/deckhouse/se"), answers)
-    assert str(found.platform.vendor) == "v1.68.13"
-    wrong = cluster_status(Asked(facts, source="registry.example/deckhouse/ee"), answers).part("vendor")
-    assert not wrong.known and "is the edition EE, and the cluster is SE" in wrong.reason
-    assert "which of" in cluster_status(Asked(facts), answers).part("vendor").reason
+SE = platform("v1.68.13", channels(stable="v1.68.13"), images_repo="registry.example/deckhouse/se", edition="SE")
+SE_FAILED = {"failed": True, "msg": "no way there", "item": "registry.example/deckhouse/se"}
+
+
+@pytest.mark.parametrize(
+    ("offers", "edition", "source", "told"),
+    [
+        ([VENDOR, SE], "SE", None, "v1.68.13"),
+        ([VENDOR, SE], "EE", None, "v1.70.17"),
+        ([VENDOR, SE], "EE", "registry.example/deckhouse/se", "is the edition SE, and the cluster is EE"),
+        ([VENDOR, SE], "CE", None, "which of registry.example/deckhouse/ee, registry.example/deckhouse/se"),
+        ([VENDOR, SE], None, None, "which of registry.example/deckhouse/ee, registry.example/deckhouse/se"),
+        ([VENDOR, SE_FAILED], "SE", None, "no way there"),
+        ([VENDOR], "SE", None, "is the edition EE, and the cluster is SE"),
+        ([VENDOR], None, None, "v1.70.17"),
+        ([VENDOR], "EE", "elsewhere.example/ee", "elsewhere.example/ee was not among what was read"),
+    ],
+)
+def test_each_cluster_has_the_source_of_its_edition(
+    offers: list[dict[str, Any]], edition: str | None, source: str | None, told: str
+) -> None:
+    facts = parse_record(ClusterFacts, cluster(edition=edition), "cluster")
+    found = cluster_status(Asked(facts, source=source), Answers(offers))
+    assert told in f"{found.platform.vendor} {found.part('vendor').reason}"
 
 
 def test_suspended_by_the_vendor_is_nothing_to_wait_for() -> None:
@@ -263,6 +280,19 @@ def test_many_modules_are_shown_as_far_as_there_is_something_to_do() -> None:
     offered = modules(**dict.fromkeys(many, CONSOLE))
     lines = text(status(asked(modules=many), offered=offered)).splitlines()
     assert len(lines) < 70 and any(line.startswith("  late") for line in lines) and "and 141 more modules" in lines[-3]
+
+
+def test_what_is_too_long_for_a_result_loses_what_there_is_nothing_to_do_about() -> None:
+    known = {"channel": "stable", "source": "deckhouse"}
+    both = {"console": {**known, "version": "v1.36.2"}, "late": {**known, "version": "v1.35.1"}}
+    found = status(asked(modules=both), offered=modules(console=CONSOLE, late=CONSOLE))
+    document = status_document({"prod": found})
+    largest, kept = len(json.dumps(document)), []
+    while "status" in (short := shortened(document, largest=largest)):
+        kept.append(list(parse_status(short["status"])["prod"].modules))
+        largest = len(json.dumps(short["status"])) - 1
+        assert bool(short["omitted"]) == (len(kept) > 1)
+    assert kept == [["console", "late"], ["late"], []] and short["omitted"] == ["status"]
 
 
 @pytest.mark.parametrize(
