@@ -20,12 +20,14 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.request im
     request_document,
 )
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.findings import parse_findings
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import LARGEST
 from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import DOCUMENT_ARGUMENTS, ControllerAction
 from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import plain_data
 
 ARGUMENTS: dict[str, Any] = {
     "objects": {"type": "dict", "required": True},
+    "preflight": {"type": "list", "elements": "dict"},
     "name": {"type": "str"},
     **DOCUMENT_ARGUMENTS,
     "inventory": {"type": "str"},
@@ -51,7 +53,12 @@ class ActionModule(ControllerAction):
         destination = self.destination(arguments)
         name = str(arguments["name"] or task_vars.get("inventory_hostname", ""))
         facts = cluster_facts(arguments["objects"], name=name)
-        request = UpdateRequest(facts, arguments["inventory"], parse_wishes(arguments["wishes"]))
+        request = UpdateRequest(
+            facts,
+            arguments["inventory"],
+            parse_wishes(arguments["wishes"]),
+            parse_findings(plain_data(arguments["preflight"], "preflight"), "preflight"),
+        )
         document = plain_data(request_document(request), "request")
         destination.write(document)
         _warn(facts)

@@ -52,18 +52,19 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.findings import Finding
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.findings import finding_lines as lines_of
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.findings import parse_findings
+from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import AirgapError
+
+NAME = "dkp.airgap.finding_lines"
 
 
 def finding_lines(findings: Any, indent: str = "") -> list[str]:
     """The lines; whatever is no list of findings becomes an AnsibleFilterError."""
     try:
-        return list(lines_of([Finding(**finding).as_dict() for finding in findings], indent=indent))
-    except (TypeError, ValueError) as error:
-        raise AnsibleFilterError(
-            f"dkp.airgap.finding_lines: expected findings as modules of this collection return them ({error})"
-        ) from error
+        return list(lines_of([finding.as_dict() for finding in parse_findings(findings, NAME)], indent=indent))
+    except AirgapError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

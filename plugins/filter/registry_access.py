@@ -13,7 +13,8 @@ version_added: 0.1.0
 author:
   - dkp.airgap contributors (!UNKNOWN)
 description:
-  - Tells address, scheme, authority and credentials that the nodes of a cluster use, so that a check can see what they see.
+  - Tells address, scheme, authority and credentials that the nodes of a cluster use, so that a check can see what they
+    see.
   - The result is secret. Use it in tasks with C(no_log) only.
 options:
   _input:
@@ -39,8 +40,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Has C(images_repo), C(scheme), C(ca) (PEM), and either C(docker_config) (the text of a C(config.json)) or C(username) and
-      C(password). It is empty where the registry is inside of the cluster (mode Local), or unknown.
+    - Has C(images_repo), C(scheme), C(ca) (PEM), and either C(docker_config) (the text of a C(config.json)) or
+      C(username) and C(password). It is empty where the registry is inside of the cluster (mode Local), or unknown.
   type: dict
 """
 

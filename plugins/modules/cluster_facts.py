@@ -57,6 +57,12 @@ options:
         description:
           - Whether releases are taken that the vendor has suspended.
         type: bool
+  preflight:
+    description:
+      - What M(dkp.airgap.mirror_check_info) found at the stage C(preflight) in the private registry, for the request.
+        Errors in it stand against a plan, which is made where that registry cannot be asked.
+    type: list
+    elements: dict
 requirements:
   - jmespath (on the controller)
 notes:
@@ -117,6 +123,7 @@ request:
     cluster: {name: prod, version: v1.68.11}
     inventory: null
     wishes: {target: stable, include_running: null, ignore_suspend: null}
+    preflight: []
 msg:
   description: The facts in one sentence.
   returned: always

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from .._oci.errors import InvalidInput
+from .fields import choice_of, items, mapping, text
 
 SEVERITIES = ("error", "warning", "unknown", "info")
 _MOST_SHOWN = 30
@@ -36,6 +40,25 @@ class Finding:
             "message": self.message,
             "hint": self.hint,
         }
+
+
+def parse_findings(value: Any, where: str) -> tuple[Finding, ...]:
+    """Findings out of a document, null is none; further keys are somebody else's. Raises InvalidInput with the path."""
+    return tuple(_finding(item, place) for item, place in items(value, where))
+
+
+def _finding(value: Any, where: str) -> Finding:
+    fields = mapping(value, where)
+    for key in ("id", "severity", "message"):
+        if fields.get(key) is None:
+            raise InvalidInput(f"{where}.{key}: is missing, and a finding says nothing without it")
+    return Finding(
+        id=text(fields["id"], f"{where}.id"),
+        severity=choice_of(*SEVERITIES)(fields["severity"], f"{where}.severity"),
+        subject=text(fields.get("subject") or "", f"{where}.subject"),
+        message=text(fields["message"], f"{where}.message"),
+        hint=text(fields.get("hint") or "", f"{where}.hint"),
+    )
 
 
 def finding_lines(findings: Iterable[Mapping[str, str]], *, indent: str = "") -> Iterator[str]:

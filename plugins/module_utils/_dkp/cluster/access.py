@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a cluster reads its registry: address, authority and credentials (dkp-cluster.md §3.3, check R1). All of it is secret."""
+"""How a cluster reads its registry: address, authority, credentials (dkp-cluster.md §3.3, R1). All of it is secret."""
 
 from __future__ import annotations
 

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..._oci.errors import InvalidInput
 from ..documents import kind_of
 from ..fields import choice_of, described, flag, mapping, parse_record, plain, record_of, text
+from ..findings import Finding, parse_findings
 from .facts import ClusterFacts
 
 KIND = "UpdateRequest"
@@ -34,11 +35,15 @@ class Wishes:
 
 @dataclass(frozen=True)
 class UpdateRequest:
-    """One cluster, the path of its private registry's inventory if there is one, and wishes."""
+    """One cluster, the path of its private registry's inventory if there is one, and wishes.
+
+    `preflight`: what was found when its private registry was asked whether it can take releases.
+    """
 
     cluster: ClusterFacts = described(record_of(ClusterFacts))
     inventory: str | None = described(text, None)
     wishes: Wishes = described(record_of(Wishes), Wishes)
+    preflight: tuple[Finding, ...] = described(parse_findings, ())
 
 
 def parse_request(document: object, where: str = "request") -> UpdateRequest:
@@ -57,7 +62,8 @@ def parse_request(document: object, where: str = "request") -> UpdateRequest:
 
 def request_document(request: UpdateRequest) -> dict[str, Any]:
     """The document of `request`: plain data in a fixed order, the same for the same request."""
-    return {"kind": KIND, "version": VERSION, **plain(request)}
+    told = [finding.as_dict() for finding in request.preflight]
+    return {"kind": KIND, "version": VERSION, **plain(replace(request, preflight=())), "preflight": told}
 
 
 def parse_wishes(document: object, where: str = "wishes") -> Wishes:

@@ -16,8 +16,8 @@ from ..._oci.reference import is_repository_path, is_tag
 from ..channels import is_channel
 from ..content import Content, PinnedTag, Releases, parse_content
 from ..documents import kind_of
-from ..fields import anything, choice_of, described, flag, items, mapping, mapping_of, parse_record, record_of, text
-from ..findings import SEVERITIES, Finding
+from ..fields import anything, described, flag, mapping, mapping_of, parse_record, record_of, text
+from ..findings import Finding, parse_findings
 from ..version import version_of_tag
 
 KIND = "UpdatePlan"
@@ -127,27 +127,8 @@ def _copied(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
-def _finding(value: Any, where: str) -> Finding:
-    """A finding; further keys are somebody else's."""
-    fields = mapping(value, where)
-    for key in ("id", "severity", "message"):
-        if fields.get(key) is None:
-            raise InvalidInput(f"{where}.{key}: is missing, and a finding says nothing without it")
-    return Finding(
-        id=text(fields["id"], f"{where}.id"),
-        severity=choice_of(*SEVERITIES)(fields["severity"], f"{where}.severity"),
-        subject=text(fields.get("subject") or "", f"{where}.subject"),
-        message=text(fields["message"], f"{where}.message"),
-        hint=text(fields.get("hint") or "", f"{where}.hint"),
-    )
-
-
-def _findings(value: Any, where: str) -> tuple[Finding, ...]:
-    return tuple(_finding(item, place) for item, place in items(value, where))
-
-
 def _findings_of_cluster(value: Any, where: str) -> tuple[Finding, ...]:
-    return _findings(mapping(value, where).get("findings"), f"{where}.findings")
+    return parse_findings(mapping(value, where).get("findings"), f"{where}.findings")
 
 
 def _content(value: Any, where: str) -> Content:
@@ -203,6 +184,6 @@ class _Fields:
     source: PlanSource = described(record_of(PlanSource), PlanSource())
     ok: bool = described(flag, True)
     clusters: Mapping[str, tuple[Finding, ...]] = described(mapping_of(_findings_of_cluster), dict)
-    findings: tuple[Finding, ...] = described(_findings, ())
+    findings: tuple[Finding, ...] = described(parse_findings, ())
     kind: str = described(text, KIND)
     version: int = described(anything, VERSION)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..._oci.errors import InvalidInput
@@ -39,6 +39,8 @@ class Member:
     wish: Wish = Wish()
     inventory: Inventory | None = None
     verdicts: tuple[ClusterVerdict, ...] = ()
+    preflight: tuple[Finding, ...] = ()
+    """What was found when its private registry was asked whether it can take releases."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def plan_fleet(
         raise InvalidInput(f"clusters: the name {listed(repeated)} occurs more than once; give each cluster its own")
     planner = Planner(vendor, choice)
     plans = {
-        member.facts.name: planner.plan(member.facts, member.wish, member.inventory, member.verdicts)
+        member.facts.name: _with(planner.plan(member.facts, member.wish, member.inventory, member.verdicts), member)
         for member in sorted(members, key=lambda member: member.facts.name)
     }
     strangers = _strangers(plans.values(), vendor)
@@ -83,6 +85,12 @@ def plan_fleet(
     findings += conflicts.values()
     content = _union(fitting, vendor, frozenset(conflicts), security_db=security_db, installer=installer)
     return FleetPlan(vendor, plans, content, tuple(findings))
+
+
+def _with(plan: ClusterPlan, member: Member) -> ClusterPlan:
+    """`plan` with what stands against it at its private registry; what needs nobody's hand stays in the request."""
+    told = tuple(finding for finding in member.preflight if finding.severity in ("error", "warning"))
+    return replace(plan, findings=(*plan.findings, *told)) if told else plan
 
 
 def refused_clusters(plan: FleetPlan, accepted: Collection[str]) -> dict[str, tuple[Finding, ...]]:

@@ -63,6 +63,7 @@ def members_of(
                     defaults.ignore_suspend if wishes.ignore_suspend is None else wishes.ignore_suspend,
                 ),
                 inventories.get(facts.name, inventory),
+                preflight=request.preflight,
             )
         )
     return members

@@ -32,7 +32,7 @@ def test_a_request_by_hand_needs_name_and_version_alone() -> None:
 def test_the_order_is_that_of_the_contract() -> None:
     wishes = Wishes(target="v1.70.17", include_running="never", ignore_suspend=True)
     document = request_document(UpdateRequest(ClusterFacts("prod", Version(1, 68, 11)), "inventory.yml", wishes))
-    assert list(document) == ["kind", "version", "cluster", "inventory", "wishes"]
+    assert list(document) == ["kind", "version", "cluster", "inventory", "wishes", "preflight"]
     assert document["wishes"] == {"target": "v1.70.17", "include_running": "never", "ignore_suspend": True}
     assert document["inventory"] == "inventory.yml"
     assert parse_request(document) == UpdateRequest(ClusterFacts("prod", Version(1, 68, 11)), "inventory.yml", wishes)

@@ -209,6 +209,15 @@ def test_wishes_of_a_request_hold_unless_the_options_say_otherwise() -> None:
         members_of([], [(request(wishes={"target": "Stable"}), None)], Defaults())
 
 
+def test_what_a_private_registry_cannot_take_stands_against_the_plan() -> None:
+    told = {"id": "R4", "severity": "error", "subject": "registry", "message": "no nested paths", "hint": "allow them"}
+    aside = {"id": "R6", "severity": "unknown", "subject": "registry", "message": "how much room is left is not known"}
+    document = {"kind": "UpdateRequest", "version": 1, "cluster": cluster(), "preflight": [told, aside]}
+    members = members_of([], [(parse_request(document), None)], Defaults())
+    plan = plan_fleet(members, parse_vendor(VENDOR, modules()))
+    assert not plan.ok and [finding.id for finding in plan.clusters["prod"].findings if finding.id[0] == "R"] == ["R4"]
+
+
 def test_only_what_a_plan_needs_is_asked_for() -> None:
     known = {
         "console": {"version": "v1.35.1", "channel": "alpha"},
