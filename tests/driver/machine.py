@@ -25,9 +25,13 @@ _DEBIAN_PACKAGES = {
     "docker-registry": "docker-registry",
     "etcd": "etcd-server",
     "htpasswd": "apache2-utils",
+    "ip": "iproute2",
     "nginx": "nginx",
     "openssl": "openssl",
+    "rsync": "rsync",
     "skopeo": "skopeo",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
     "umoci": "umoci",
 }
 # Variables that would lead our programs to somebody else's configuration or libraries.

@@ -15,9 +15,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .hosts import Network
+from .processes import end_marked
 
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 # The directory that holds ansible_collections, and those that whoever runs the tests has others in.
@@ -28,6 +31,7 @@ _COLLECTIONS = os.pathsep.join(
 # Settings of the machine that would lead the modules to credentials, proxies or state that are not the test's.
 _FOREIGN = ("ANSIBLE_", "DKP_", "DOCKER_", "REGISTRY_", "XDG_", "PYTHON", "HTTP_", "HTTPS_", "http_", "https_")
 
+_TIMEOUT = 300
 Task = dict[str, Any]
 
 
@@ -55,12 +59,20 @@ class Run:
     code: int
     output: str
     tasks: Mapping[str, TaskResult]
+    by_host: Mapping[tuple[str, str], TaskResult] = field(default_factory=dict)
+    """By host and name of the task."""
 
     def __getitem__(self, name: str) -> TaskResult:
         """The result of the task `name`, which must have run."""
         if name not in self.tasks:
             raise AssertionError(f"the task {name!r} did not run:\n{self.output}")
         return self.tasks[name]
+
+    def on(self, host: str, name: str) -> TaskResult:
+        """The result of the task `name` on `host`, where it must have run."""
+        if (host, name) not in self.by_host:
+            raise AssertionError(f"the task {name!r} did not run on {host}:\n{self.output}")
+        return self.by_host[host, name]
 
     def ok(self, name: str) -> Mapping[str, Any]:
         """What the task `name` returned, which must have ended well."""
@@ -79,11 +91,15 @@ class Run:
 
 
 class Ansible:
-    """Plays on this machine, with modules on the interpreter `python`, and a home of its own in `directory`."""
+    """Plays on this machine, with modules on the interpreter `python`, and a home of its own in `directory`.
 
-    def __init__(self, directory: Path, *, python: str) -> None:
+    With a `network` it runs on the controller there, and goes to the hosts of the network by SSH.
+    """
+
+    def __init__(self, directory: Path, *, python: str, network: Network | None = None) -> None:
         self._directory = directory
         self._python = python
+        self._network = network
         self.home = directory / "home"
         self.home.mkdir(parents=True, exist_ok=True)
 
@@ -113,17 +129,46 @@ class Ansible:
         self,
         name: str,
         *arguments: str,
-        groups: Mapping[str, Sequence[str]],
+        groups: Mapping[str, Sequence[str] | Mapping[str, Mapping[str, Any]]],
+        variables: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        timeout: float = _TIMEOUT,
+        kill_after: float | None = None,
     ) -> Run:
-        """Run a playbook, a file or one of a collection by its full `name`, with this machine as hosts of `groups`."""
-        inventory = self._directory / "inventory.json"
-        variables = {"ansible_connection": "local", "ansible_python_interpreter": self._python}
-        children: dict[str, Any] = {group: {"hosts": {host: {} for host in hosts}} for group, hosts in groups.items()}
-        inventory.write_text(json.dumps({"all": {"vars": variables, "children": children}}))
-        return self._run(["-i", str(inventory), name, *arguments], environment or {})
+        """Run a playbook, a file or one of a collection by its full `name`, on hosts of `groups`.
 
-    def _run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Run:
+        Hosts are those of the network by their names, all others are this machine. Groups are lists of hosts, or say
+        their variables too; `variables` are everybody's. After `kill_after` seconds, if it has not ended by then, all
+        of it is killed, modules on hosts included, as by somebody who turns off the power; the code is -9 then.
+        """
+        inventory = self._directory / "inventory.json"
+        inventory.write_text(json.dumps(self.inventory(groups, variables or {})))
+        arguments = ("-i", str(inventory), name, *arguments)
+        return self._run(arguments, environment or {}, timeout=timeout, kill_after=kill_after)
+
+    def inventory(
+        self,
+        groups: Mapping[str, Sequence[str] | Mapping[str, Mapping[str, Any]]],
+        variables: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """The inventory in which `playbook` finds its hosts."""
+        here = {"ansible_connection": "local", "ansible_python_interpreter": self._python}
+        known = self._network.hosts if self._network else {}
+        children: dict[str, Any] = {}
+        for group, members in groups.items():
+            said = members if isinstance(members, Mapping) else dict.fromkeys(members, {})
+            hosts = {host: {**(known[host].variables if host in known else {}), **own} for host, own in said.items()}
+            children[group] = {"hosts": hosts}
+        return {"all": {"vars": {**here, **variables}, "children": children}}
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        timeout: float = _TIMEOUT,
+        kill_after: float | None = None,
+    ) -> Run:
         record = self._directory / "record"
         record.write_text("")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
@@ -139,19 +184,45 @@ class Ansible:
             "ANSIBLE_RETRY_FILES_ENABLED": "False",
             "DKP_TEST_RECORD": str(record),
         }
-        program = Path(sys.executable).parent / "ansible-playbook"
-        done = subprocess.run(
-            [str(program), *arguments],
-            env={**kept, **settings, **environment},
-            cwd=self._directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        lines = [json.loads(line) for line in record.read_text().splitlines()]
-        return Run(
-            done.returncode, done.stdout, {line["task"]: TaskResult(line["status"], line["result"]) for line in lines}
-        )
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), *arguments]
+        if self._network:
+            # Sockets have short names or none at all.
+            settings["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(self._network.controller.directory / "cp")
+            command = self._network.controller.command(*command)
+        code, output = self._ended(command, {**kept, **settings, **environment}, timeout, kill_after)
+        lines = [json.loads(line) for line in record.read_text().splitlines() if line.endswith("}")]
+        results = [(line["host"], line["task"], TaskResult(line["status"], line["result"])) for line in lines]
+        by_host = {(host, task): result for host, task, result in results}
+        return Run(code, output, {task: result for _unused, task, result in results}, by_host)
+
+    def _ended(
+        self, command: Sequence[str], environment: dict[str, str], timeout: float, kill_after: float | None
+    ) -> tuple[int, str]:
+        """Exit code and output of `command`, killed with all it has started when its time is over."""
+        mark = f"{self._directory.name}-{os.urandom(8).hex()}"
+        with open(self._directory / "output", "w+", errors="replace") as output:
+            process = subprocess.Popen(
+                command,
+                env={**environment, "DKP_TEST_MARK": mark},
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                process.wait(timeout if kill_after is None else kill_after)
+            except BaseException as error:
+                self._kill(mark)
+                process.wait()
+                if kill_after is None or not isinstance(error, subprocess.TimeoutExpired):
+                    output.seek(0)
+                    print(output.read()[-4000:], file=sys.stderr)
+                    raise
+            output.seek(0)
+            return process.returncode, output.read()
+
+    def _kill(self, mark: str) -> None:
+        end_marked(mark)
+        if self._network:
+            for host in (self._network.controller, *self._network.hosts.values()):
+                host.kill_sessions()

@@ -63,7 +63,7 @@ class Server:
 
     `version` 2 or 3; `htpasswd` asks for `USERNAME`/`PASSWORD` (or ``license-token``/`LICENSE_TOKEN`), `token` for a
     token of that server; `certificate` makes it HTTPS, `client_ca` asks for client certificates; `read_only` refuses
-    writing with 405.
+    writing with 405. It listens at `address`, which may be one inside a network `namespace` (`hosts.Host`).
     Raises MissingProgram when the registry's program is not there, RuntimeError with its log when it does not start.
     """
 
@@ -80,8 +80,12 @@ class Server:
         read_only: bool = False,
         access_log: bool = True,
         port: int = 0,
+        address: str = "127.0.0.1",
+        namespace: str = "",
     ) -> None:
         self.storage = storage
+        self.address = address
+        self._inside = ["ip", "netns", "exec", namespace] if namespace else []
         self.scheme = "https" if certificate else "http"
         self._program = find_registry(version)
         self._port = port
@@ -110,7 +114,7 @@ class Server:
     @property
     def host(self) -> str:
         """``127.0.0.1:<port>``, what stands before the first slash of ``images_repo``."""
-        return f"127.0.0.1:{self._port}"
+        return f"{self.address}:{self._port}"
 
     @property
     def url(self) -> str:
@@ -211,9 +215,8 @@ class Server:
         path.write_text(json.dumps({**self._configuration, "http": settings}))
         environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
         with open(self._files / "stdout", "ab") as output, open(self._files / "stderr", "ab") as errors:
-            self._process = subprocess.Popen(
-                [str(self._program), "serve", str(path)], stdout=output, stderr=errors, env=environment
-            )
+            command = [*self._inside, str(self._program), "serve", str(path)]
+            self._process = subprocess.Popen(command, stdout=output, stderr=errors, env=environment)
 
     def _wait(self) -> bool:
         """Whether the process came up; false as soon as it has ended."""
@@ -226,21 +229,21 @@ class Server:
 
     def _answers(self, target: str = "/v2/?probe=0") -> bool:
         if self._client_ca:
-            return answers(self._port)
+            return answers(self._port, address=self.address)
         context = ssl._create_unverified_context() if self._certificate else None
-        return answers(self._port, target=target, context=context)
+        return answers(self._port, target=target, context=context, address=self.address)
 
 
-def answers(port: int, *, target: str = "", context: ssl.SSLContext | None = None) -> bool:
+def answers(port: int, *, target: str = "", context: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> bool:
     """Whether something at `port` takes connections and, with a `target`, serves it or asks for credentials."""
     try:
         if not target:
-            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+            socket.create_connection((address, port), timeout=2).close()
             return True
         connection = (
-            http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=context)
+            http.client.HTTPSConnection(address, port, timeout=2, context=context)
             if context
-            else http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            else http.client.HTTPConnection(address, port, timeout=2)
         )
         try:
             connection.request("GET", target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .certificates import Certificate
 from .programs import MissingProgram
 from .servers import PASSWORD, USERNAME, Server
 from .tree import Tree
@@ -31,9 +32,27 @@ class Vendor:
         return {**self.address, "username": USERNAME, "password": PASSWORD}
 
 
-def any_server(directory: Path, *, htpasswd: bool = False) -> Server:
+def any_server(
+    directory: Path,
+    *,
+    htpasswd: bool = False,
+    certificate: Certificate | None = None,
+    address: str = "127.0.0.1",
+    namespace: str = "",
+) -> Server:
     """A Distribution registry over `directory`, 3 if it is there, else 2.8; raises MissingProgram."""
+
+    def server(version: int) -> Server:
+        return Server(
+            directory,
+            version=version,
+            htpasswd=htpasswd,
+            certificate=certificate,
+            address=address,
+            namespace=namespace,
+        )
+
     try:
-        return Server(directory, version=3, htpasswd=htpasswd)
+        return server(3)
     except MissingProgram:
-        return Server(directory, version=2, htpasswd=htpasswd)
+        return server(2)

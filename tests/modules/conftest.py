@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dkp.airgap.tests.kit.cluster_fixture import cluster, kube_server, kubeconfig
+from ansible_collections.dkp.airgap.tests.kit.hosts import Network
 from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible
 from ansible_collections.dkp.airgap.tests.kit.programs import MissingProgram
 from ansible_collections.dkp.airgap.tests.kit.servers import Server
@@ -32,6 +33,17 @@ def target_python() -> str:
 @pytest.fixture
 def ansible(tmp_path: Path, target_python: str) -> Ansible:
     return Ansible(tmp_path / "ansible", python=target_python)
+
+
+@pytest.fixture
+def network(target_python: str) -> Iterator[Network]:
+    """Hosts that Ansible reaches by SSH, none yet."""
+    try:
+        network = Network(python=target_python)
+    except MissingProgram as missing:
+        pytest.skip(f"needs hosts: {missing}")
+    with network:
+        yield network
 
 
 @pytest.fixture(scope="session")

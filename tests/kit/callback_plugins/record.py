@@ -33,7 +33,9 @@ class CallbackModule(CallbackBase):
         # Until ansible-core 2.19 these two had names with an underscore only.
         task = result.task if hasattr(result, "task") else result._task
         values = result.result if hasattr(result, "result") else result._result
-        line = json.dumps({"task": task.get_name(), "status": status, "result": values}, default=str)
+        host = result.host if hasattr(result, "host") else result._host
+        told = {"host": host.get_name(), "task": task.get_name(), "status": status, "result": values}
+        line = json.dumps(told, default=str)
         with open(os.environ["DKP_TEST_RECORD"], "a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
