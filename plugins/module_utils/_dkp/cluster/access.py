@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..fields import text
+from .facts import UNMANAGED
 from .objects import Observed, secret_value
 from .platform import SYSTEM, settings
-from .registry import UNMANAGED, registry
+from .registry import registry
 from .values import word
 
 _LICENSE_USER = "license-token"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._oci.errors import InvalidInput
-from ..fields import channel, choice_of, described, flag, mapping_of, record_of, text, tuple_of
+from ..fields import channel, choice_of, described, flag, mapping_of, number, record_of, text, tuple_of
 from ..fields import version as version_field
 from ..fields import versions as versions_field
 from ..version import Version
@@ -23,7 +23,7 @@ from .addresses import repository_address
 
 UPDATE_MODES = ("AutoPatch", "Auto", "Manual", "Ignore")
 """``Ignore`` exists in policies of v1alpha1 only."""
-REGISTRY_MODES = ("Unmanaged", "Direct", "Proxy", "Local")
+UNMANAGED, DIRECT, PROXY, LOCAL = REGISTRY_MODES = ("Unmanaged", "Direct", "Proxy", "Local")
 AUTOMATIC = "Automatic"
 
 
@@ -60,6 +60,8 @@ class RegistryFacts:
     mode: str = described(choice_of(*REGISTRY_MODES), "Unmanaged")
     address: str | None = described(repository_address, None)
     source_agrees: bool | None = described(flag, None)
+    cache_seconds: int | None = described(number, None)
+    """In mode Proxy, how long the cluster may go on seeing what a tag pointed at before; null for the default."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ from typing import Any
 
 from ..fields import Reader, choice_of, text
 from .addresses import repository_address
-from .facts import REGISTRY_MODES, RegistryFacts
+from .facts import LOCAL, PROXY, REGISTRY_MODES, UNMANAGED, RegistryFacts
 from .objects import KubernetesObject, Observed, secret_value
 from .platform import IMAGE, SYSTEM, deployment, discovery, settings
-from .values import scheme_word, word
+from .values import go_duration, scheme_word, word
 
-UNMANAGED = "Unmanaged"
-LOCAL = "Local"
 MODULES = "/modules"
 _VIRTUAL_HOST = "registry.d8-system.svc"
 """Exists inside of clusters only."""
@@ -76,6 +74,7 @@ def _managed(observed: Observed, address: str, mode: str | None) -> RegistryFact
         mode=mode,
         address=address,
         source_agrees=agrees,
+        cache_seconds=_configured(observed, mode, "ttl", go_duration) if mode == PROXY else None,
     )
 
 

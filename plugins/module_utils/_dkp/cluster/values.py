@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..._oci.errors import InvalidInput
@@ -14,6 +15,10 @@ from ..editions import EDITIONS
 from ..fields import items, mapping, text
 from ..version import Version, parse_version
 from .facts import Window
+
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 
 
 def word(value: Any, where: str) -> str | None:
@@ -101,6 +106,16 @@ def text_or_number(value: Any, where: str) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return word(value, where)
+
+
+def go_duration(value: Any, where: str) -> int | None:
+    """Seconds of a duration as Go writes it (``72h``, ``1h30m``); a blank one is none."""
+    stated = word(value, where)
+    if stated is None:
+        return None
+    if not _DURATION.fullmatch(stated):
+        raise InvalidInput(f"{where}: {stated[:100]!r} is not a duration; write it like 72h or 1h30m")
+    return round(sum(float(count) * _SECONDS[unit] for count, unit in _DURATION_PART.findall(stated)))
 
 
 def words(value: Any, where: str) -> tuple[str, ...]:

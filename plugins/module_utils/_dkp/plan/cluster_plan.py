@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..cluster.facts import ClusterFacts
+from ..cluster.facts import LOCAL, PROXY, ClusterFacts
 from ..findings import Finding
 from ..nearest import did_you_mean, listed
 from ..version import Version
@@ -64,7 +64,7 @@ class Planner:
     ) -> ClusterPlan:
         """The plan for one cluster. `verdicts`: what it said itself of the platform's steps."""
         platform = self._platform(facts, wish, inventory)
-        findings = [*_situation(facts), *platform.findings]
+        findings = [*_situation(facts), *_registry(facts), *platform.findings]
         routes, told = self._modules(facts, wish, inventory)
         findings += told
         migrated, told = self._migrated(facts, wish, inventory, platform, routes)
@@ -169,6 +169,21 @@ def _situation(facts: ClusterFacts) -> Iterator[Finding]:
         to = updating[0] if updating else switched
         message = f"the cluster is being updated from {facts.version} to {to}; the plan starts from there"
         yield Finding("updating", "info", str(to), message, "Publish nothing before that update is through")
+
+
+def _registry(facts: ClusterFacts) -> Iterator[Finding]:
+    """What the way in which the cluster takes its images means for the update (dkp-cluster.md §7.1)."""
+    registry = facts.registry
+    if registry is None:
+        return
+    if registry.mode == LOCAL:
+        message = "the cluster has its registry inside (mode Local): no private registry that is filled would be read"
+        hint = "Load releases into it with d8 mirror, or set ModuleConfig deckhouse to mode Direct, Proxy or Unmanaged"
+        yield Finding("registry_mode", "error", LOCAL, message, hint)
+    elif registry.mode == PROXY:
+        told = f"{registry.cache_seconds} seconds" if registry.cache_seconds is not None else "the time of its cache"
+        message = f"the cluster reads through a cache of its own (mode Proxy), and may see a channel move {told} late"
+        yield Finding("registry_mode", "info", PROXY, message, "Wait that long before you look for a mistake")
 
 
 def _unproven(platform: Route, routes: Mapping[str, Route]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,6 +81,7 @@ RULES: list[tuple[list[dict[str, Any]], RegistryFacts | None]] = [
     # rule 2
     ([VIRTUAL, settings("Direct", direct=UPSTREAM)], upstream("Direct")),
     ([VIRTUAL, settings("Proxy", proxy=UPSTREAM, direct={"imagesRepo": "no.example/x"})], upstream("Proxy")),
+    ([VIRTUAL, settings("Proxy", proxy={**UPSTREAM, "ttl": "1h30m"})], replace(upstream("Proxy"), cache_seconds=5400)),
     ([VIRTUAL, settings("Local")], RegistryFacts(None, mode="Local", address=VIRTUAL_REGISTRY)),
     # half of a change: the Secret says what is used
     ([registry_secret(REPO), settings("Direct", direct=UPSTREAM)], real(REPO)),

@@ -218,6 +218,20 @@ def test_what_a_private_registry_cannot_take_stands_against_the_plan() -> None:
     assert not plan.ok and [finding.id for finding in plan.clusters["prod"].findings if finding.id[0] == "R"] == ["R4"]
 
 
+@pytest.mark.parametrize(
+    ("registry", "severity", "told"),
+    [
+        ({"mode": "Local"}, "error", "would be read"),
+        ({**PRIVATE["registry"], "mode": "Proxy", "cache_seconds": 5400}, "info", "5400 seconds late"),
+        ({**PRIVATE["registry"], "mode": "Proxy"}, "info", "the time of its cache"),
+    ],
+)
+def test_how_the_cluster_reads_its_registry_matters(registry: dict[str, Any], severity: str, told: str) -> None:
+    finding = only(plan_of(cluster("prod", registry=registry)), "registry_mode")
+    assert finding.severity == severity and told in finding.message
+    assert not found(plan_of(cluster("prod", registry={**PRIVATE["registry"], "mode": "Direct"})), "registry_mode")
+
+
 def test_only_what_a_plan_needs_is_asked_for() -> None:
     known = {
         "console": {"version": "v1.35.1", "channel": "alpha"},
