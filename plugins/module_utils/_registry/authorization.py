@@ -65,6 +65,8 @@ class Authorizer:
         self._realm: Realm | None = None
         self._basic = False
         self._wider: dict[Scopes, tuple[str, ...]] = {}
+        self.token_life: float | None = None
+        """Seconds that the shortest-lived token lives that was given out so far."""
 
     def header(self, scopes: Scopes) -> str | None:
         """The header for a request that needs `scopes`; None where nothing was asked for yet."""
@@ -146,6 +148,7 @@ class Authorizer:
         if token is None:
             token = self._get(realm, key, credentials)
         self._secrets.add_token(token.text)
+        self.token_life = token.life if self.token_life is None else min(self.token_life, token.life)
         return token
 
     def _refresh(self, realm: Realm, key: TokenKey, credentials: Credentials) -> Token | None:

@@ -28,6 +28,7 @@ from .locations import BadLocation, Target, origin_of, upload_location
 from .options import RegistryOptions, check_options
 from .parallel import CEILING, Permits
 from .patience import Patience
+from .probing import Probing
 from .problems import LARGEST_ERROR_BODY, read_problem
 from .proxies import read_proxies
 from .redaction import Secrets
@@ -87,6 +88,7 @@ class Registry:
         self._head_is_refused = False
         self._mounts_refused = 0
         self._spare_sessions: dict[tuple[str, str], Target] = {}
+        self._probing = Probing(self._exchange, keyring)
 
     @property
     def parallel(self) -> int:
@@ -97,6 +99,10 @@ class Registry:
     def ceiling(self) -> int:
         """The most that `parallel` can become."""
         return self._permits.ceiling
+
+    def probing(self) -> Probing:
+        """Questions about the registry itself."""
+        return self._probing
 
     def close(self) -> None:
         """End all idle connections."""

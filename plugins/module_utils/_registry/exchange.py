@@ -111,6 +111,11 @@ class Exchange:
         self._authorizer = Authorizer(transport.own, keyring, secrets=secrets, ask=self._ask_realm)
         self._reached: set[str] = set()
 
+    @property
+    def token_life(self) -> float | None:
+        """As Authorizer has it."""
+        return self._authorizer.token_life
+
     def fetch(self, call: Call, *, limit: int) -> Answer:
         """Send `call` and read the whole body, which may have at most `limit` bytes. Raises RegistryError."""
         tries = 0
