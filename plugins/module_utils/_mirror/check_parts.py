@@ -62,6 +62,7 @@ def platform_parts(asker: Asker, place: Repositories, tag: str) -> tuple[Image, 
     listed = _platform_list(asker, place, (place.install, tag), install)
     if listed.problem and image.state == THERE:
         listed = _platform_list(asker, place, (place.main, tag), image)
+    listed.refused = listed.refused or image.state == UNKNOWN
     return asker.image((place.main, tag)), asker.image((place.install, tag)), listed  # reading may have shown more
 
 

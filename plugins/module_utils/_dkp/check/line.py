@@ -148,12 +148,14 @@ def _judge_distance(start: Version, end: Version, words: Words, found: Findings,
 
 def _judge_releases(wanted: WantedLine, line: Line, words: Words, found: Findings) -> None:
     """Each release that was meant to be there, each that Deckhouse would take all the same, and what runs."""
-    expected, targets = wanted.expected(), wanted.targets(line)
+    expected, targets, taken = wanted.expected(), wanted.targets(line), chosen(wanted, line)
+    if not wanted.carried:
+        expected = expected | taken  # where nothing was planned, nothing can be astray
     for version in sorted(expected):
         _judge_release(str(version), line, words, found, is_target=version in targets)
     for tag in sorted(wanted.tags):
         _judge_release(tag, line, words, found)
-    for version in sorted(chosen(wanted, line) - expected):
+    for version in sorted(taken - expected):
         _judge_stray(version, line, words, found, [walk.cluster for walk in wanted.walks])
     for version in sorted(wanted.running()):
         _judge_running(version, wanted, line, words, found)
