@@ -46,7 +46,7 @@ options:
         type: str
       progress:
         description:
-          - The registered result of C(dkp.airgap.rollout_info), which tells what releases wait for and reads the queue.
+          - The registered result of M(dkp.airgap.rollout_info), which tells what releases wait for and reads the queue.
             Without it, what releases wait for comes from O(clusters[].facts).
         type: dict
       source:
@@ -81,7 +81,7 @@ options:
     suboptions:
       progress:
         description:
-          - Why there is no result of C(dkp.airgap.rollout_info).
+          - Why there is no result of M(dkp.airgap.rollout_info).
         type: str
       vendor:
         description:
@@ -106,7 +106,9 @@ seealso:
   - plugin: dkp.airgap.status_table
     plugin_type: filter
   - module: dkp.airgap.cluster_facts
+  - module: dkp.airgap.rollout_info
   - module: dkp.airgap.release_channel_info
+  - module: dkp.airgap.mirror_inventory_info
 """
 
 EXAMPLES = r"""

@@ -12,10 +12,18 @@ from dataclasses import dataclass
 
 from ..nearest import listed
 from ..plan.inventory import Inventory
+from ..rollout import states
 from ..version import Version
 from .document import ClusterStatus, Next, Track, Waiting
 
-_BLOCKED = ("blocked-requirements", "gap", "suspended")
+_BLOCKED = (
+    states.REQUIREMENTS,
+    states.DISRUPTION,
+    states.POLICY,
+    states.GAP,
+    states.FROZEN,
+    states.IS_SUSPENDED,
+)
 _MOST_NAMED = 12
 
 
@@ -42,8 +50,14 @@ def _unreadable(situation: Situation) -> Next | None:
 
 
 def _troubled(situation: Situation) -> Next | None:
+    """What is broken in what runs; of releases that are blocked those of the platform come first, by other rules."""
+    waiting = {
+        f"{name}-{each.version}" if name != "platform" else str(each.version)
+        for name, track in situation.status.tracks
+        for each in track.waiting
+    }
     for finding in situation.status.findings:
-        if finding.observed and finding.severity == "error":
+        if finding.observed and finding.severity == "error" and finding.subject not in waiting:
             hint = f". {finding.hint}" if finding.hint else ""
             return Next("repair", f"{finding.message}{hint}", _subjects(finding.subject))
     return None
@@ -85,7 +99,7 @@ def _push(lacking: list[str]) -> Next | None:
 
 def _approval(situation: Situation) -> Next | None:
     """The lowest release of each that waits for a word; the platform's alone, which modules may depend on."""
-    waiting = [(name, each) for name, each in _first_waiting(situation.status) if each.state == "waiting-approval"]
+    waiting = [(name, each) for name, each in _first_waiting(situation.status) if each.state == states.APPROVAL]
     names = [_named(name, each.version) for name, each in waiting]
     if waiting and waiting[0][0] == "platform":
         names = names[:1]
@@ -117,7 +131,7 @@ def _carry(situation: Situation) -> Next | None:
     wanted = [
         _named(name, track.vendor)
         for name, track in situation.status.tracks
-        if track.up_to_date is False and _is_ahead(track.vendor, track.runs, track.registry)
+        if track.up_to_date is False and _is_ahead(track.vendor, track.runs, track.registry, *_known(track))
     ]
     if not wanted:
         return None
@@ -179,8 +193,11 @@ def _blocked(name: str, track: Track) -> Next | None:
     """Waiting cures none of these."""
     if not track.waiting or track.waiting[0].state not in _BLOCKED:
         return None
-    named = _named(name, track.waiting[0].version)
-    return Next("repair", f"{named} is blocked: {track.waiting[0].message or 'suspended'}", _subjects(named))
+    first = track.waiting[0]
+    named = _named(name, first.version)
+    return Next(
+        "repair", f"{named} does not get on ({first.state}): {first.message or 'no reason given'}", _subjects(named)
+    )
 
 
 def _waits(name: str, track: Track) -> Next | None:
@@ -195,6 +212,11 @@ def _waits(name: str, track: Track) -> Next | None:
 
 def _first_waiting(status: ClusterStatus) -> Iterator[tuple[str, Waiting]]:
     return ((name, track.waiting[0]) for name, track in status.tracks if track.waiting)
+
+
+def _known(track: Track) -> Iterator[Version]:
+    """The releases that the cluster knows already; it has seen them in the private registry."""
+    return (each.version for each in track.waiting)
 
 
 def _is_ahead(version: Version | None, *others: Version | None) -> bool:

@@ -16,6 +16,7 @@ from ..cluster.facts import ClusterFacts
 from ..findings import Finding
 from ..plan.module_choice import DEFAULT_SOURCE
 from ..plan.offer import Vendor
+from ..rollout.states import SWITCHING
 from ..version import Version
 from .answers import Answer, Answers, failure, inventory_of, vendor_of
 from .document import ClusterStatus, Noted, Part, Queue, Track
@@ -108,7 +109,8 @@ def _updating(facts: ClusterFacts, observed: Mapping[str, Any]) -> Version | Non
     """The version that the cluster is being switched to: by its Deployment, or as the release itself says."""
     if facts.switched_version not in (None, facts.version):
         return facts.switched_version
-    if (observed.get("cluster") or {}).get("updating"):
+    is_switching = (observed.get("platform") or {}).get("state") == SWITCHING
+    if is_switching or (observed.get("cluster") or {}).get("updating"):
         return facts.switched_version or facts.version
     return next((each.version for each in facts.releases or () if each.updating), None)
 

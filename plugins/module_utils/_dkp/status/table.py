@@ -47,6 +47,8 @@ def _cluster(name: str, status: ClusterStatus) -> Iterator[str]:
     if status.queue.readable:
         rest = max((status.queue.total or 0) - (status.queue.main or 0), 0)
         yield f"  queue: {counted(status.queue.main or 0, 'task')} in main, {rest} in others"
+    elif status.part("progress").known:
+        yield "  queue: not readable from here, or not now"
     yield from _findings(status)
     yield from _unknown(status)
     yield f"  {_verdict(status)}. Next: {status.next.message}"

@@ -12,28 +12,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..cluster.facts import ClusterFacts, ReleaseFacts
+from ..cluster.releases import PENDING
 from ..findings import Finding
 from ..plan.cluster_plan import running_version
 from ..plan.inventory import Held, Inventory
 from ..plan.module_choice import Asked, ModuleChoice, modules_to_plan
 from ..plan.offer import Offer, Vendor
 from ..plan.route import Question, find_route
+from ..rollout import states
+from ..rollout.observation import SUSPENDED
 from ..version import Version
 from .document import Track, Waiting
 
-_OPEN = ("Pending", "Suspended")
-_STATES = (
-    ("approved:", "waiting-approval"),
-    ("requirement", "blocked-requirements"),
-    ("not met", "blocked-requirements"),
-    ("is greater than deployed", "gap"),
-    ("update window", "waiting-window"),
-    ("postponed by notification", "notification"),
-    ("postponed", "canary"),
-    ("release to be deployed", "waiting-order"),
-    ("to be ready", "waiting-pod"),
-)
-"""What parts of messages mean (dkp-cluster.md §1.7, §10.4), for clusters whose progress was not observed."""
+_UNDER_WAY = (states.SWITCHING, states.CONVERGING, states.IMAGE_PULL, states.MODULE_ERROR)
 
 
 @dataclass(frozen=True)
@@ -52,10 +43,11 @@ def platform_track(facts: ClusterFacts, place: Place) -> tuple[Track, list[Findi
     held = place.inventory.platform if place.inventory is not None else None
     offer = place.platform.platform if place.platform is not None else None
     told = (place.progress or {}).get("platform") or {}
-    waiting = tuple(_waiting(facts.releases or (), [told]))
+    waiting = tuple(_waiting(facts.releases or (), told))
     question = Question(None, running_version(facts), facts.channel, held=held)
     track, findings = _track(question, offer, waiting)
-    return replace(track, runs=facts.version), findings
+    note = "; ".join(each for each in (_under_way(told), track.note) if each)
+    return replace(track, runs=facts.version, note=note), findings
 
 
 def module_tracks(facts: ClusterFacts, place: Place) -> tuple[dict[str, Track], list[Finding]]:
@@ -75,7 +67,7 @@ def module_tracks(facts: ClusterFacts, place: Place) -> tuple[dict[str, Track], 
         offer = place.modules.modules.get(name) if place.modules is not None else None
         missing = place.modules is not None and (offer is None or not offer.exists)
         question = Question(name, each.start, each.channel, held=held)
-        waiting = tuple(_waiting(module.releases, [told]))
+        waiting = tuple(_waiting(module.releases, told, prefix=f"{name}-"))
         track, found = _track(question, Offer() if missing else offer, waiting, phase=phase, is_missing=missing)
         tracks[name] = track
         findings += found
@@ -104,7 +96,7 @@ def _track(
         state = offer.channels.get(channel)
         suspended = state is not None and state.suspended
     takes = [each for each in (pointer, None if suspended else vendor) if each is not None]
-    takes += [each.version for each in waiting if each.state != "suspended"]
+    takes += [each.version for each in waiting if each.state != states.IS_SUSPENDED]
     track = Track(
         runs=start,
         channel=channel,
@@ -150,24 +142,32 @@ def _note(question: Question, offer: Offer | None, *, is_missing: bool, is_suspe
     return ""
 
 
-def _waiting(releases: Iterable[ReleaseFacts], observed: Iterable[Mapping[str, Any]]) -> Iterator[Waiting]:
-    """The releases that wait, ascending. What was observed of one comes later than its facts, and knows more."""
-    later = {str(each.get("release")): each for each in observed}
+def _under_way(told: Mapping[str, Any]) -> str:
+    """What is deployed and has not come to rest."""
+    return f"{told['state']}: {told.get('message') or 'under way'}" if told.get("state") in _UNDER_WAY else ""
+
+
+def _waiting(releases: Iterable[ReleaseFacts], told: Mapping[str, Any], *, prefix: str = "") -> Iterator[Waiting]:
+    """The releases that wait, ascending. What was observed of one comes later than its facts, and knows more.
+
+    `prefix`: what names of objects have before the version.
+    """
     for release in sorted(releases, key=lambda each: each.version):
-        if release.phase not in _OPEN:
+        if release.phase not in (PENDING, SUSPENDED):
             continue
-        told = later.get(str(release.version), {})
-        message = str(told.get("message") or release.message)
+        seen = told if str(told.get("release") or "") in (str(release.version), f"{prefix}{release.version}") else {}
+        message = str(seen.get("message") or release.message)
+        state = str(seen.get("state") or _state(release, message))
         yield Waiting(
             version=release.version,
-            state=str(told.get("state") or _state(release, message)),
+            state=state,
             message=message,
-            until=told.get("until") or release.apply_after,
-            approved=bool(told.get("approved", release.approved)),
+            until=seen.get("until") or (release.apply_after if state in states.SCHEDULED else None),
+            approved=release.approved or bool(seen.get("approved")),
         )
 
 
 def _state(release: ReleaseFacts, message: str) -> str:
-    if release.phase == "Suspended":
-        return "suspended"
-    return next((state for words, state in _STATES if words in message), "")
+    if release.phase == SUSPENDED:
+        return states.IS_SUSPENDED
+    return states.saying(message, approved=release.approved)

@@ -28,9 +28,11 @@ from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import Inva
 from ansible_collections.dkp.airgap.tests.kit.planning import VENDOR, channels, cluster, module, modules, platform
 
 APPROVAL = "Release is waiting for the 'release.deckhouse.io/approved: \"true\"' annotation"
+WINDOW = "Release is waiting for the update window"
 CONSOLE = module("v1.34.0 v1.35.1 v1.35.4 v1.36.2", channels(stable="v1.36.2", rock_solid=None))
 MODULES = modules(console=CONSOLE)
 OFFLINE = {"vendor": "not asked: no host in dkp_connected"}
+NEWEST = {"version": "v1.70.17"}
 LATEST = {"version": "v1.70.17", "modules": {}}
 
 
@@ -81,7 +83,16 @@ def text(found: ClusterStatus) -> str:
 INCOMPLETE = held("v1.69.7", "v1.68.11", incomplete={"v1.69.7": ["x"]})
 WAITS = [pending("v1.69.7", APPROVAL)]
 SEEN_WAITING = observed(platform={"release": "v1.69.7", "state": "waiting-approval"})
+STUCK = {
+    "console": {
+        "version": "v1.35.1",
+        "channel": "stable",
+        "source": "deckhouse",
+        "releases": [pending("v1.36.2", '"deckhouse" requirement not met: >= 1.71')],
+    }
+}
 UPDATING = observed(cluster={"updating": True})
+BLOCKED = {"id": "r", "severity": "error", "subject": "console-v1.36.2", "message": "requirement", "hint": ""}
 PULLS = {
     "id": "image_pull",
     "severity": "error",
@@ -119,6 +130,9 @@ PULLS = {
         (asked(UPDATING, releases=[pending("v1.70.3", APPROVAL)]), {}, False, "wait", ("v1.68.11",)),
         (asked(switched_version="v1.69.7", releases=[pending("v1.70.3", APPROVAL)]), {}, False, "wait", ("v1.69.7",)),
         (asked(observed(findings=[PULLS]), releases=WAITS), {}, False, "repair", ("d8-a/pod",)),
+        # A module that is blocked does not keep the platform.
+        (asked(observed(findings=[BLOCKED]), releases=WAITS, modules=STUCK), {}, False, "approve", ("v1.69.7",)),
+        (asked(observed(findings=[BLOCKED]), modules=STUCK, **NEWEST), {}, False, "repair", ("console v1.36.2",)),
         # Nothing is followed, so nothing comes.
         (asked(channel=None), {"registry": held("v1.68.11")}, None, "configure", ()),
     ],
@@ -258,17 +272,17 @@ def test_the_table_shows_what_is_there() -> None:
     about = asked(
         observed(queue={"readable": True, "main": 3, "total": 5}),
         update_mode="Manual",
-        releases=[pending("v1.69.7", APPROVAL, apply_after="2026-11-24T01:00:00Z")],
+        releases=[pending("v1.69.7", WINDOW, apply_after="2026-11-24T01:00:00Z")],
         modules={"console": {"channel": "stable", "source": "deckhouse", "version": "v1.36.2", "phase": "Ready"}},
     )
     assert text(status(about, registry=held("v1.69.7", "v1.68.11"))).splitlines() == [
         "Cluster prod (EE, registry.example/dkp/ee), update mode Manual",
         "            channel  runs      private  vendor",
         "  platform  stable   v1.68.11  v1.69.7  v1.70.17  behind by 3 steps; "
-        f"v1.69.7 waits until 2026-11-24T01:00:00Z (waiting-approval): {APPROVAL}",
+        f"v1.69.7 waits until 2026-11-24T01:00:00Z (waiting-window): {WINDOW}",
         "  console   stable   v1.36.2   -        v1.36.2   up to date; the private registry lacks images of v1.36.2",
         "  queue: 3 tasks in main, 2 in others",
-        "  Not up to date. Next: approve v1.69.7 (dkp.airgap.rollout with dkp_approve: always)",
+        f"  Not up to date. Next: wait until 2026-11-24T01:00:00Z for v1.69.7: {WINDOW}",
     ]  # fmt: skip
 
 
