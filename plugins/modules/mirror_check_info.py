@@ -19,6 +19,9 @@ description:
   - Each finding says what it means for the cluster and what to do. Their ids are the numbers of a check list - V(P1) to
     V(P13) for the platform, V(M1) to V(M11) for modules, V(S1) for vulnerability databases, V(R1) to V(R6) for the
     registry itself.
+  - With O(stage=preflight), it tells before anything is carried whether the registry can take it at all - rights for
+    each repository, depth of paths, tags that can move, read-only modes and caches, room. It asks by opening uploads
+    and cancelling them, which leaves nothing behind.
   - Findings are no failure of the task; RV(ok) tells whether one may go on. What cannot be judged has severity
     V(unknown) and does not stand against it.
   - Only manifests are asked for, many at a time. Which images a release consists of is in the bundle (O(src)), or else
@@ -60,12 +63,23 @@ options:
     default: modules
   stage:
     description:
+      - With V(preflight), nothing has to be there yet - can this registry take such content, its paths, media types and
+        pointers, with the rights of the account? It opens uploads and cancels them, and writes nothing.
+      - Its findings without a number are V(push_rights), V(no_project),
+        V(no_uploads), V(read_only), V(immutable_tags), V(media_types), V(deletion), V(body_size), V(leftovers) and
+        V(unclear).
       - With V(content), everything but the pointers has to be there. Pointers (release channels, entries of the
         catalogue of modules, databases, C(installer:latest)) are judged as they will be set.
       - With V(published), the pointers have to say what the plan says, too.
     type: str
-    choices: [content, published]
+    choices: [preflight, content, published]
     default: published
+  probe_tags:
+    description:
+      - At O(stage=preflight), write to release channels what they point to already, to see whether they can be moved.
+        Not in check mode.
+    type: bool
+    default: false
   depth:
     description:
       - With V(manifests), the manifest of every image is asked for.
@@ -88,6 +102,14 @@ seealso:
 
 EXAMPLES = r"""
 ---
+- name: Ask whether the registry can take what is planned, before anything is downloaded
+  dkp.airgap.mirror_check_info:
+    images_repo: registry.example.com/dkp/ee
+    username: mirror
+    password: "{{ dkp_registry_password }}"
+    plan_file: /data/plan.yml
+    stage: preflight
+
 - name: Check what was pushed, before clusters see it
   dkp.airgap.mirror_check_info:
     images_repo: registry.example.com/dkp/ee
@@ -189,7 +211,9 @@ omitted:
 """
 
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.check.gathered import refusing
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.check.wanted import PREFLIGHT
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.findings import Finding
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.nearest import listed
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.tree import normalise_modules_path
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.check import Checked, CheckRequest, check
@@ -215,6 +239,7 @@ def work(task: Task) -> Result:
         scheme=task.params["scheme"],
         stage=task.params["stage"],
         blobs=task.params["depth"] == "blobs",
+        probe_tags=task.params["probe_tags"] and not task.check_mode,
     )
     task.report_file()
     registry = task.registry()
@@ -223,7 +248,7 @@ def work(task: Task) -> Result:
     return Result(
         {
             "changed": False,
-            "msg": _message(str(registry.address), checked, [f"{each.id} {each.subject}" for each in refused]),
+            "msg": _message(request.stage, str(registry.address), checked, refused),
             "ok": not refused,
             "findings": [finding.as_dict() for finding in checked.findings],
             "checked": {
@@ -237,16 +262,17 @@ def work(task: Task) -> Result:
     )
 
 
-def _message(address: str, checked: Checked, refused: list[str]) -> str:
+def _message(stage: str, address: str, checked: Checked, refused: list[Finding]) -> str:
     if checked.nothing:
         return f"There is nothing to check: nothing has to be brought to {address}"
     if refused:
-        return f"{address} does not have all that is needed, or has too much: {listed(refused)}"
-    looked_at = counted(checked.manifests, "manifest")
-    accepted = [finding.id for finding in checked.findings if finding.severity == "error"]
+        problem = "cannot take the content" if stage == PREFLIGHT else "does not have all that is needed, or too much"
+        return f"{address} {problem}: {listed([f'{each.id} {each.subject}' for each in refused])}"
+    looked_at = f" ({counted(checked.manifests, 'manifest')} looked at)" if stage != PREFLIGHT else ""
+    accepted = list(dict.fromkeys(each.id for each in checked.findings if each.severity == "error"))
     if accepted:
-        return f"{address} is accepted in spite of {listed(list(dict.fromkeys(accepted)))} ({looked_at} looked at)"
-    return f"{address} has all that is needed ({looked_at} looked at)"
+        return f"{address} is accepted in spite of {listed(accepted)}{looked_at}"
+    return f"{address} {'can take the content' if stage == PREFLIGHT else 'has all that is needed'}{looked_at}"
 
 
 def main() -> None:
@@ -261,7 +287,8 @@ def main() -> None:
             "src": {"type": "path"},
             "clusters": {"type": "list", "elements": "dict", "default": []},
             "modules_path": {"type": "str", "default": "modules"},
-            "stage": {"type": "str", "choices": ["content", "published"], "default": "published"},
+            "stage": {"type": "str", "choices": ["preflight", "content", "published"], "default": "published"},
+            "probe_tags": {"type": "bool", "default": False},
             "depth": {"type": "str", "choices": ["manifests", "blobs"], "default": "manifests"},
             "accept_findings": {"type": "list", "elements": "str", "default": []},
         },

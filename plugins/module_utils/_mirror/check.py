@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._dkp import tree
-from .._dkp.check.clusters import walks_of_leaving
+from .._dkp.check.clusters import judge_addresses, walks_of_leaving
+from .._dkp.check.gathered import Findings
 from .._dkp.check.observed import THERE, Image, Line, Observed
 from .._dkp.check.verdict import judge
-from .._dkp.check.wanted import PUBLISHED, Wanted, wanted_of
+from .._dkp.check.wanted import PREFLIGHT, PUBLISHED, Wanted, likely_content, wanted_of
 from .._dkp.cluster.facts import ClusterFacts
 from .._dkp.content import Content
 from .._dkp.findings import Finding
@@ -23,16 +24,19 @@ from .._oci.reference import RepositoryAddress
 from .._registry.client import Registry
 from .._registry.stopping import Stopping
 from .check_asking import Asker, Place, asking
-from .check_bundle import PlacedBundle, placed, read_bundle
+from .check_bundle import PlacedBundle, Promised, placed, read_bundle
 from .check_lines import LineReader
+from .demand import demand_of
 from .memory import HostMemory
+from .preflight import preflight
 
 
 @dataclass(frozen=True)
 class CheckRequest:
     """What `mirror_check_info` was asked for. At least one of `plan`, `source` (a bundle) and `clusters` is there.
 
-    `modules_path` is normalised, `stage` is ``content`` or ``published``, `blobs` also looks for every blob.
+    `modules_path` is normalised, `stage` is ``preflight``, ``content`` or ``published``, `blobs` also looks for every
+    blob. `probe_tags` lets preflight write to pointers what they point at already.
     """
 
     plan: PlanDocument | None
@@ -42,6 +46,7 @@ class CheckRequest:
     scheme: str
     stage: str = PUBLISHED
     blobs: bool = False
+    probe_tags: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ def check(request: CheckRequest, registry: Registry, memory: HostMemory, stoppin
     content = carrying.content if carrying is not None else Content()
     if carrying is not None and content.is_empty:
         return Checked(nothing=True)
+    if request.stage == PREFLIGHT:
+        return _preflight(request, registry, bundle, content if carrying is not None else None)
     wanted = wanted_of(content, request.plan, request.clusters, address=str(registry.address))
     promised = placed(bundle, registry.address, request.modules_path)
     with asking(registry, memory, blobs=request.blobs, delivered=promised.fixed) as asker:
@@ -74,6 +81,21 @@ def check(request: CheckRequest, registry: Registry, memory: HostMemory, stoppin
     planned = request.plan.clusters if request.plan is not None else {}
     findings = judge(wanted, observed, planned, stage=request.stage)
     return Checked(findings, asker.manifests, asker.blobs)
+
+
+def _preflight(request: CheckRequest, registry: Registry, bundle: Promised | None, content: Content | None) -> Checked:
+    """Whether the registry can take what is to come; where nothing is planned yet, what the clusters run."""
+    demand = demand_of(
+        content if content is not None else likely_content(request.clusters),
+        modules_path=request.modules_path,
+        layouts={layout for layout, _tag in bundle.images} if bundle is not None else (),
+        size=bundle.bytes if bundle is not None else None,
+    )
+    found = Findings()
+    for finding in preflight(registry, demand, probe_tags=request.probe_tags):
+        found.add(finding)
+    found.join(judge_addresses(Observed(str(registry.address), request.scheme), request.clusters))
+    return Checked(found.all())
 
 
 def _observe(

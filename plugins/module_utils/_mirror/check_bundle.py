@@ -31,11 +31,12 @@ Components = Mapping["str | None", Mapping[str, tuple[str, ...]]]
 @dataclass(frozen=True)
 class Promised:
     """What a bundle says that it holds. `images`: digests by layout and tag. `components` are known of bundles with
-    delivery.json only."""
+    delivery.json only. `bytes`: of all its archives."""
 
     content: Content
     components: Components = field(default_factory=dict)
     images: Mapping[Place, str] = field(default_factory=dict)
+    bytes: int | None = None
 
 
 def read_bundle(source: Path, memory: HostMemory, stopping: Stopping) -> Promised:
@@ -49,13 +50,15 @@ def read_bundle(source: Path, memory: HostMemory, stopping: Stopping) -> Promise
         delivery = parse(file.read_bytes(), str(file))
         content = parse_content(delivery.content, where=f"{file}: content")
         images = {(image.repository, image.tag): image.digest for image in delivery.images}
-        return Promised(content, _components(delivery.releases, f"{file}: releases"), images)
+        size = sum(archive.bytes for archive in delivery.archives)
+        return Promised(content, _components(delivery.releases, f"{file}: releases"), images, size)
     found = inspect(source, memory, stopping, verify="none")
     if not found.ok:
         problems = "; ".join(finding.message for finding in found.findings if finding.severity == "error")
         raise InvalidInput(f"{where} is no whole bundle: {problems}")
     content = parse_content(found.content, where=where)
-    return Promised(content, {}, {(image.repository, image.tag): image.digest for image in found.images})
+    held = {(image.repository, image.tag): image.digest for image in found.images}
+    return Promised(content, {}, held, sum(archive.bytes for archive in found.archives))
 
 
 @dataclass(frozen=True)

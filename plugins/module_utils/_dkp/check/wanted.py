@@ -18,10 +18,11 @@ from ..plan.cluster_plan import running_version
 from ..plan.document import PlanDocument
 from ..plan.module_choice import DEFAULT_SOURCE, Asked, ModuleChoice, modules_to_plan
 from ..plan.steps import Chain, direct_chain, module_chain, platform_chain
+from ..tree import SECURITY_TAGS
 from ..version import Version
 from .observed import Line
 
-CONTENT, PUBLISHED = "content", "published"
+PREFLIGHT, CONTENT, PUBLISHED = "preflight", "content", "published"
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,23 @@ def wanted_of(content: Content, plan: PlanDocument | None, clusters: Iterable[Cl
     for name, facts in wanted.clusters.items():
         _add_running(wanted, name, facts, address)
     return wanted
+
+
+def likely_content(clusters: Iterable[ClusterFacts]) -> Content:
+    """What clusters may be brought one day, where nothing is planned yet: all that they run, in other versions."""
+    platform = Releases()
+    modules: dict[str, Releases] = {}
+    for facts in clusters:
+        platform = _pointing(platform, running_version(facts), facts.channel)
+        for asked in modules_to_plan(facts, ModuleChoice()):
+            if isinstance(asked, Asked) and asked.start is not None:
+                modules[asked.name] = _pointing(modules.get(asked.name, Releases()), asked.start, asked.channel)
+    return Content(platform, modules, security_db={name: (tag,) for name, tag in SECURITY_TAGS.items()})
+
+
+def _pointing(releases: Releases, version: Version, channel: str | None) -> Releases:
+    channels = {**releases.channels, channel: version} if channel is not None else releases.channels
+    return Releases((*releases.versions, version), channels)
 
 
 def same_address(one: str | None, other: str) -> bool:

@@ -418,3 +418,13 @@ def test_modules_may_share_the_root(target: Mirror) -> None:
     with mirror(build(replace(SHAPE, modules_path=""))) as other:
         assert not told(other.check(plan=other.plan(), modules_path="", clusters=[other.facts()]))
         assert set(other.inventory(modules_path="").inventory.modules) == {"console"}
+
+
+def test_preflight_asks_for_what_is_planned_or_else_for_what_clusters_run(target: Mirror) -> None:
+    target.server.fail(Status(403, code="DENIED"), method="POST", path="/modules/console/", times=None)
+    for options in ({}, {"plan": None, "clusters": [target.facts()]}):
+        found = target.check(stage="preflight", **options)
+        assert any("modules/console" in each.message for each in found.findings if each.severity == "error")
+    assert not target.server.count("PUT")
+    target.server.heal()
+    assert not {each for each in told(target.check(stage="preflight")) if each[1] == "error"}
