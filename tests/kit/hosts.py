@@ -267,12 +267,12 @@ class Network:
         self._keeper.clean()
         os.close(self.block.lock)
 
-    def host(self, name: str, *, ssh: bool = True) -> Host:
-        """A new host, which nobody reaches but the controller (with `ssh`) and the tests."""
+    def host(self, name: str, *, ssh: bool = True, controller: Host | None = None) -> Host:
+        """A new host, which only the tests reach and, with `ssh`, the controller, or another one if it is given."""
         made = self._host(name)
         self.hosts[name] = made
         if ssh:
-            self._join(self.controller, made)
+            self._join(controller or self.controller, made)
             made.listen()
         return made
 

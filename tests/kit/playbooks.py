@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .hosts import Network
+from .hosts import Host, Network
 from .processes import end_marked
 
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
@@ -68,6 +69,12 @@ class Run:
             raise AssertionError(f"the task {name!r} did not run:\n{self.output}")
         return self.tasks[name]
 
+    @property
+    def changed(self) -> dict[str, int]:
+        """Changed tasks by host."""
+        found = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", self.output, re.MULTILINE)
+        return {host: int(count) for host, count in found}
+
     def on(self, host: str, name: str) -> TaskResult:
         """The result of the task `name` on `host`, where it must have run."""
         if (host, name) not in self.by_host:
@@ -93,13 +100,16 @@ class Run:
 class Ansible:
     """Plays on this machine, with modules on the interpreter `python`, and a home of its own in `directory`.
 
-    With a `network` it runs on the controller there, and goes to the hosts of the network by SSH.
+    With a `network` it runs on its `controller`, or another host that is one, and goes to its hosts by SSH.
     """
 
-    def __init__(self, directory: Path, *, python: str, network: Network | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, python: str, network: Network | None = None, controller: Host | None = None
+    ) -> None:
         self._directory = directory
         self._python = python
         self._network = network
+        self._controller = controller or (network.controller if network else None)
         self.home = directory / "home"
         self.home.mkdir(parents=True, exist_ok=True)
 
@@ -185,10 +195,10 @@ class Ansible:
             "DKP_TEST_RECORD": str(record),
         }
         command = [str(Path(sys.executable).parent / "ansible-playbook"), *arguments]
-        if self._network:
+        if self._controller:
             # Sockets have short names or none at all.
-            settings["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(self._network.controller.directory / "cp")
-            command = self._network.controller.command(*command)
+            settings["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(self._controller.directory / "cp")
+            command = self._controller.command(*command)
         code, output = self._ended(command, {**kept, **settings, **environment}, timeout, kill_after)
         lines = [json.loads(line) for line in record.read_text().splitlines() if line.endswith("}")]
         results = [(line["host"], line["task"], TaskResult(line["status"], line["result"])) for line in lines]
