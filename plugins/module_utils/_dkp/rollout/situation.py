@@ -89,7 +89,10 @@ def _is_open(stage: Stage, observation: Observation, goal: Goal) -> bool:
     if at is not None and at >= stage.platform:
         return False
     upcoming = next_release(observation.releases, at)
-    return upcoming is None or upcoming.version.series <= stage.platform.series
+    if upcoming is None or upcoming.version.series <= stage.platform.series:
+        return True
+    # What lies beyond the whole plan overtakes nothing: either a gap is before it, or nobody has planned it.
+    return goal.target is not None and upcoming.version.series > goal.target.series
 
 
 def _open_modules(stage: Stage, observation: Observation, goal: Goal) -> dict[str, State]:
