@@ -158,7 +158,10 @@ tags:
       type: str
       sample: "sha256:5d20c808ce198565ff70b3ed23a991dd49afac45dece63474b27ce6ed036adc6"
 findings:
-  description: What one should know. C(kept) is a pointer that did not exist before, and stays.
+  description:
+    - What one should know. C(kept) is a pointer that did not exist before, and stays.
+    - C(newer) is a database that has moved on since, and stays, too.
+    - C(unlocked) tells that the host has no place for the lock.
   returned: success, unless RV(omitted) names it
   type: list
   elements: dict

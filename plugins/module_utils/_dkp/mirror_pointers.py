@@ -19,7 +19,9 @@ from .._oci.reference import is_repository_path, is_tag
 from . import tree
 from .channels import is_channel
 from .documents import kind_of
-from .fields import choice_of, described, digest, mapping, number, parse_record, record_of, text, tuple_of, version
+from .fields import choice_of, described, mapping, number, parse_record, record_of, text, tuple_of
+from .fields import digest as digest_field
+from .fields import version as version_field
 from .version import Version
 
 KIND = "MirrorPointers"
@@ -53,14 +55,16 @@ class SavedPointer:
     """One pointer; `repository` below the root. Without `digest` it did not exist.
 
     `version` is what a channel's image says, where it says one. `manifest` are the bytes that the digest is of.
+    `published` is what it was about to be moved to.
     """
 
     repository: str = described(_repository)
     tag: str = described(_tag)
-    digest: str | None = described(digest, None)
-    version: Version | None = described(version, None)
+    digest: str | None = described(digest_field, None)
+    version: Version | None = described(version_field, None)
     media_type: str | None = described(choice_of(*MANIFEST_TYPES), None)
     manifest: bytes | None = described(_manifest, None)
+    published: str | None = described(digest_field, None)
 
     @property
     def name(self) -> str:
@@ -89,7 +93,7 @@ class MirrorPointers:
 
     images_repo: str = described(text)
     pointers: tuple[SavedPointer, ...] = described(tuple_of(record_of(SavedPointer)))
-    bundle: str | None = described(digest, None)
+    bundle: str | None = described(digest_field, None)
     kind: str = described(text, KIND)
     version: int = described(number, VERSION)
 
@@ -101,6 +105,7 @@ def pointers_document(saved: MirrorPointers) -> dict[str, Any]:
             **pointer.as_dict(),
             "media_type": pointer.media_type,
             "manifest": None if pointer.manifest is None else base64.b64encode(pointer.manifest).decode("ascii"),
+            "published": pointer.published,
         }
         for pointer in saved.pointers
     ]

@@ -156,7 +156,5 @@ def _tokens(answers: Answers, address: str) -> Iterator[Finding]:
         message = f"tokens of {address} live for {life:.0f} s; each is asked for again, and uploads may end in between"
         yield Finding("R1", "warning", "tokens", message, "Let tokens live for five minutes or longer")
     if skew is not None and abs(skew) > _SKEW:
-        message = (
-            f"the clocks of this host and of {address} differ by {abs(skew):.0f} s; tokens may fail"
-        )
+        message = f"the clocks of this host and of {address} differ by {abs(skew):.0f} s; tokens may fail"
         yield Finding("R1", "warning", "clocks", message, "Set the clocks of both by the same source")

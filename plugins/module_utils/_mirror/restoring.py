@@ -24,7 +24,7 @@ from .outcome import TagChange, named
 from .stages import Lane, Stages
 from .target import Target
 
-KEPT = "kept"
+KEPT, NEWER = "kept", "newer"
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,18 @@ def restore_pointers(
     with ThreadPoolExecutor(registry.ceiling, thread_name_prefix="ask") as pool:
         current = _current(saved.pointers, Target(registry, pool), modules_path)
     before = {pointer: current[pointer.repository, pointer.tag] for pointer in saved.pointers}
-    moved = [pointer for pointer, digest in before.items() if pointer.digest not in (None, digest)]
+    newer = {pointer for pointer, digest in before.items() if _is_newer(pointer, digest)}
+    moved = [one for one, digest in before.items() if one.digest not in (None, digest) and one not in newer]
     _refuse_incomplete(moved, current, modules_path)
     if not check_mode:
         _write(moved, registry, stopping)
-    after = {pointer: pointer.digest or digest for pointer, digest in before.items()}
+    after = {**before, **{pointer: pointer.digest for pointer in moved}}
     return RestoreResult(
         tuple(TagChange(one.repository, one.tag, digest, after[one]) for one, digest in before.items()),
-        tuple(_stays(pointer) for pointer, digest in before.items() if pointer.digest is None and digest is not None),
+        (
+            *(_stays(pointer) for pointer, digest in before.items() if pointer.digest is None and digest is not None),
+            *(_is_left(pointer) for pointer in saved.pointers if pointer in newer),
+        ),
     )
 
 
@@ -138,6 +142,23 @@ def _put_back(pointer: SavedPointer, registry: Registry) -> None:
             f"{pointer.name}: the registry no longer has what {manifest.digest} consists of ({error}); push the bundle "
             "that brought it again"
         ) from error
+
+
+def _is_newer(pointer: SavedPointer, digest: str | None) -> bool:
+    """Whether it is a database that somebody has moved on since: clusters have no use for an older one."""
+    is_database = tree.place_of(pointer.repository).area == "security"
+    known = (None, pointer.digest, pointer.published)
+    return is_database and pointer.published is not None and digest not in known
+
+
+def _is_left(pointer: SavedPointer) -> Finding:
+    return Finding(
+        NEWER,
+        "info",
+        pointer.name,
+        f"{pointer.name} is neither what it was nor what was published then; it stays as it is",
+        "Databases have a schedule of their own; push an older one with allow_downgrade: true if that is meant",
+    )
 
 
 def _stays(pointer: SavedPointer) -> Finding:

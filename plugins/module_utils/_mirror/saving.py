@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._bundle.donors import Donors
@@ -154,16 +154,19 @@ class _Saving:
 
     def _read(self, tag: Tag, digest: str | None) -> SavedPointer:
         path, name = tag
+        absent = SavedPointer(path, name, published=self._published[tag])
         if digest is None:
-            return SavedPointer(path, name)
+            return absent
         repository = self._registry.address.child(path)
         try:
             manifest = self._registry.manifest(repository, name)
         except NotFound:
-            return SavedPointer(path, name)
+            return absent
         of_release = released_in(path, modules_path=self._modules_path)
         version = stated_version(self._reader, repository, manifest) if of_release else None
-        return SavedPointer(path, name, manifest.digest, version, manifest.media_type, manifest.raw)
+        return replace(
+            absent, digest=manifest.digest, version=version, media_type=manifest.media_type, manifest=manifest.raw
+        )
 
 
 def _by_tag(document: MirrorPointers) -> dict[Tag, SavedPointer]:

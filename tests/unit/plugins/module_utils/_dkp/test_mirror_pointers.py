@@ -30,6 +30,7 @@ STABLE: dict[str, Any] = {
     "version": "v1.69.0",
     "media_type": IMAGE.media_type,
     "manifest": base64.b64encode(IMAGE.raw).decode(),
+    "published": OTHER.digest,
 }
 DOCUMENT: dict[str, Any] = {
     "kind": "MirrorPointers",

@@ -31,7 +31,8 @@ from ansible_collections.dkp.airgap.plugins.module_utils._registry.stopping impo
 from ansible_collections.dkp.airgap.tests.kit.bundles import TINY, write_bundle
 from ansible_collections.dkp.airgap.tests.kit.faults import Status
 from ansible_collections.dkp.airgap.tests.kit.faulty import FaultyRegistry
-from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, push_bundle, tags
+from ansible_collections.dkp.airgap.tests.kit.pushing import ROOT, held, push_bundle, tags
+from ansible_collections.dkp.airgap.tests.kit.servers import Server
 from ansible_collections.dkp.airgap.tests.kit.shape import Channel, ModuleShape
 from ansible_collections.dkp.airgap.tests.kit.tree import build
 
@@ -63,7 +64,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Way:
     """`mirror_pointers` on one registry and file."""
 
-    def __init__(self, registry: FaultyRegistry, path: Path) -> None:
+    def __init__(self, registry: FaultyRegistry | Server, path: Path) -> None:
         self.path = path
         self._options = RegistryOptions(parse_address(f"{registry.host}/{ROOT}"), scheme="http", timeout=10)
 
@@ -227,6 +228,35 @@ def test_a_pointer_that_is_refused_holds_back_what_comes_after(
     assert tags(registry, "modules/console/release") == console, "no old module under a new platform"
     registry.heal()
     assert way.restore().changed, "run again, it goes on"
+
+
+def test_a_database_that_has_moved_on_stays(
+    registry: FaultyRegistry, way: Way, older: Path, newer: Path, tmp_path: Path
+) -> None:
+    push_bundle(registry.host, older, state=None)
+    way.save(newer)
+    push_bundle(registry.host, newer, state=None)
+    write_bundle(build(replace(TINY, security_created="2026-03-10T06:00:00Z")), tmp_path / "d", keep=["security.tar"])
+    push_bundle(registry.host, tmp_path / "d", state=None)
+    newest = dict(tags(registry, "security/trivy-db"))
+    restored = way.restore()
+    assert restored.changed and tags(registry, "security/trivy-db") == newest
+    assert "security/trivy-db:2" in {finding.subject for finding in restored.findings if finding.id == "newer"}
+    assert not way.restore().changed
+
+
+def test_there_and_back_in_a_real_registry(older: Path, newer: Path, tmp_path: Path) -> None:
+    with Server(tmp_path / "storage", version=2) as server:
+        way = Way(server, tmp_path / "pointers.json")
+        push_bundle(server.host, older, state=None)
+        places = (CHANNEL, "modules/console/release", "security/trivy-db", "installer")
+        before = {(place, tag): digest for place in places for tag, digest in held(server.url, place).items()}
+        way.save(newer)
+        push_bundle(server.host, newer, state=None)
+        way.restore()
+        after = {(place, tag): digest for place in places for tag, digest in held(server.url, place).items()}
+        assert before.items() <= after.items()
+        assert after[CHANNEL, "stable"] == after[CHANNEL, "v1.69.0"]
 
 
 def edited(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
