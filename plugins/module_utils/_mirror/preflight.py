@@ -84,7 +84,7 @@ class _Asking:
             found = self._each(lambda path: self._probing.deletion(self._repository(path)), able[:1])[able[0]]
             answers.deletion = found if isinstance(found, str) else None
         if answers.greeting.kind == HARBOR:
-            answers.quota = self._probing.harbor_quota(self._registry.address.path.partition("/")[0])
+            answers.project = self._probing.harbor_project(self._registry.address.path.partition("/")[0])
         if self._probe_tags:
             self._write_again(answers, able)
 

@@ -88,7 +88,11 @@ def _names(answers: Answers, demand: Demand, address: str) -> Iterator[Finding]:
 
 
 def _retention(answers: Answers, address: str) -> Iterator[Finding]:
-    kind = answers.greeting.kind
+    kind, project = answers.greeting.kind, answers.project
+    if project is not None and project.retention:
+        message = "the project has a tag retention policy, which may delete images that DKP needs"
+        yield Finding("R5", "warning", address, message, EXEMPT)
+        return
     told = f". {_COLLECTORS[kind]}" if kind in _COLLECTORS else ""
     message = f"whether {address} deletes images that DKP needs (retention, garbage collection) cannot be seen{told}"
     yield Finding("R5", "unknown", address, message, EXEMPT)
@@ -96,7 +100,7 @@ def _retention(answers: Answers, address: str) -> Iterator[Finding]:
 
 def _room(answers: Answers, demand: Demand, address: str) -> Iterator[Finding]:
     sent = f"{counted(demand.bytes, 'byte')} will be sent at most" if demand.bytes is not None else ""
-    quota = answers.quota
+    quota = answers.project.quota if answers.project is not None else None
     if quota is None:
         message = f"how much room {address} has cannot be seen" + (f"; {sent}" if sent else "")
         yield Finding("R6", "unknown", address, message, "Look at the registry's storage before the push")
@@ -120,12 +124,16 @@ def _types(answers: Answers, demand: Demand, address: str) -> Iterator[Finding]:
 
 def _moving_tags(answers: Answers, demand: Demand, address: str, probed: bool) -> Iterator[Finding]:
     kind = answers.greeting.kind
+    rules = answers.project.fixed if answers.project is not None else None
     if answers.fixed:
         error = next(iter(answers.fixed.values()))
         message = f"{address} does not let {listed(list(answers.fixed))} be written again: {str(error).rstrip('.')}"
         hint = _FIXED.get(kind, "Exempt release channels, databases and installer:latest from immutability")
         yield Finding("immutable_tags", "error", address, message, hint)
-    elif kind in _FIXED and demand.pointers and not answers.rewritten:
+    elif rules:
+        message = f"the project has rules by which tags never move ({listed(rules)}); channels and databases have to"
+        yield Finding("immutable_tags", "warning", address, message, _FIXED[kind])
+    elif rules is None and kind in _FIXED and demand.pointers and not answers.rewritten:
         message = f"{kind} can be set to tags that never move; release channels and databases have to"
         tried = "" if probed else "; with probe_tags: true those that are there are tried"
         yield Finding("immutable_tags", "unknown", address, message, f"{_FIXED[kind]}{tried}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .._registry.errors import RegistryError
-from .._registry.probing import Greeting, Quota
+from .._registry.probing import Greeting, HarborProject
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Answers:
     fixed: dict[str, RegistryError] = field(default_factory=dict)
     """Tags, by ``path:tag``, that could not be written again."""
     rewritten: int = 0
-    quota: Quota | None = None
+    project: HarborProject | None = None
     token_life: float | None = None
     anonymous: bool = False
     """No credentials were given."""

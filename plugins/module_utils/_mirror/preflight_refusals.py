@@ -21,8 +21,9 @@ _READ_ONLY = re.compile(r"read[-_ ]?only|maintenance|garbage[-_ ]?collect", re.I
 CREDENTIALS, RIGHTS, DEPTH, PLACE, READ_ONLY, NO_WRITES, ROOM, UNCLEAR = (
     *("R1", "push_rights", "R4", "no_project", "read_only", "no_uploads", "R6", "unclear"),
 )
-_BY_PLACE = frozenset({RIGHTS, DEPTH, PLACE})
-"""Sorts that may all come of a path that is too deep: registries say so in many ways (registry-quirks §1)."""
+_NO_PLACE = re.compile(
+    r"(?:project|repository|namespace|organi[sz]ation)\b.{0,80}\b(?:not found|not exist|unknown)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _sort_of(error: RegistryError, answers: Answers) -> str:
         return ROOM if error.status == 507 else UNCLEAR
     if error.status == 507 or "quota" in error.text.lower():
         return ROOM
-    if isinstance(error, NotFound):
+    if isinstance(error, NotFound) or _NO_PLACE.search(error.text):
         return PLACE
     if error.status == 400:
         return DEPTH

@@ -31,6 +31,7 @@ from .problems import LARGEST_ERROR_BODY
 _ANYTHING = frozenset({200, 202, 204, 301, 302, 303, 307, 400, 401, 403, 404, 405, 410, 501})
 _TRIES = 2
 NO_MANIFEST = digest_of(b"dkp.airgap asks whether manifests may be deleted; there is none of this digest")
+_LONGEST_PATTERN, _MOST_PATTERNS = 100, 20
 ALLOWED, DENIED, UNSUPPORTED = "allowed", "denied", "unsupported"
 
 
@@ -52,6 +53,15 @@ class Quota:
 
     limit: int | None
     used: int
+
+
+@dataclass(frozen=True)
+class HarborProject:
+    """What Harbor tells of a project; None is what it did not tell. `fixed`: patterns of tags that cannot move."""
+
+    quota: Quota | None
+    fixed: tuple[str, ...] | None
+    retention: bool | None
 
 
 class Probing:
@@ -145,14 +155,17 @@ class Probing:
         )
         self._exchange.fetch(call, limit=LARGEST_ERROR_BODY)
 
-    def harbor_quota(self, project: str) -> Quota | None:
-        """The quota of a project in Harbor; None where Harbor does not tell these credentials."""
-        document = self._json(f"/api/v2.0/projects/{quote(project, safe='')}/summary", project)
-        quota = document.get("quota") if isinstance(document, dict) else None
-        hard, used = (_storage(quota, name) for name in ("hard", "used"))
-        if used is None or hard is None:
-            return None
-        return Quota(hard if hard >= 0 else None, used)
+    def harbor_project(self, project: str) -> HarborProject:
+        """What Harbor's own API tells these credentials of a project; it may be nothing."""
+        path = f"/api/v2.0/projects/{quote(project, safe='')}"
+        rules = self._json(f"{path}/immutabletagrules", project)
+        settings = self._json(path, project)
+        metadata = settings.get("metadata") if isinstance(settings, dict) else None
+        return HarborProject(
+            quota=_quota(self._json(f"{path}/summary", project)),
+            fixed=_patterns(rules) if isinstance(rules, list) else None,
+            retention=bool(metadata.get("retention_id")) if isinstance(metadata, dict) else None,
+        )
 
     def _json(self, path: str, repository: str | None) -> Any:
         """What lies beside the distribution API; None where it says nothing of use."""
@@ -167,6 +180,27 @@ class Probing:
     def _plain(self, purpose: str, path: str, authorization: str | None = None) -> Call:
         target = Target(self._exchange.own, path)
         return Call(purpose, "GET", target, answers=_ANYTHING, tries=_TRIES, authorization=authorization)
+
+
+def _quota(summary: object) -> Quota | None:
+    quota = summary.get("quota") if isinstance(summary, dict) else None
+    hard, used = (_storage(quota, name) for name in ("hard", "used"))
+    if used is None or hard is None:
+        return None
+    return Quota(hard if hard >= 0 else None, used)
+
+
+def _patterns(rules: list[object]) -> tuple[str, ...]:
+    """The tags that enabled rules of immutability are about."""
+    found = []
+    for rule in rules:
+        if isinstance(rule, dict) and not rule.get("disabled"):
+            selectors = rule.get("tag_selectors")
+            for selector in selectors if isinstance(selectors, list) else []:
+                if isinstance(selector, dict):
+                    excluded = "all but " if selector.get("decoration") == "excludes" else ""
+                    found.append(f"{excluded}{str(selector.get('pattern'))[:_LONGEST_PATTERN]}")
+    return tuple(found[:_MOST_PATTERNS])
 
 
 def _storage(quota: object, name: str) -> int | None:

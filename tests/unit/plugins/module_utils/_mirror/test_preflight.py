@@ -102,6 +102,7 @@ REFUSALS: list[tuple[str, Status, str, str, tuple[str, ...]]] = [
     (r"", Status(503, text="garbage collection is running"), "read_only", "the root", ("garbage",)),
     (r"", Status(403, text="quota exceeded"), "R6", "the root", ("quota",)),
     (r"", Status(507, text="no space"), "R6", "the root", ("quota",)),
+    (r"", Status(403, text="project dkp not found"), "no_project", "the root", ()),
     (r"security", Status(418, text="teapot"), "unclear", "security/trivy-db", ("log",)),
 ]
 
@@ -217,6 +218,24 @@ def test_room_is_told_where_harbor_tells_it(
         assert "R6" not in found
     else:
         assert found["R6"].severity == severity and message in found["R6"].message
+
+
+def test_harbor_tells_its_rules(registry: FaultyRegistry) -> None:
+    challenge = 'Bearer realm="https://x/service/token",service="harbor-registry"'
+    registry.fail(Headers({"WWW-Authenticate": challenge}), path=r"/v2/$", times=None)
+    matching, excluding = ({"decoration": word, "pattern": "v*"} for word in ("matches", "excludes"))
+    rules = [
+        {"tag_selectors": [matching]},
+        {"tag_selectors": [excluding]},
+        {"disabled": True, "tag_selectors": [matching]},
+    ]
+    settings = {"name": "mirror", "metadata": {"retention_id": "3"}}
+    for path, document in ((r"/projects/mirror/immutabletagrules", rules), (r"/projects/mirror$", settings)):
+        action = Status(200, text=json.dumps(document), content_type="application/json")
+        registry.fail(action, path=path, times=None)
+    found = ask(registry.host)
+    assert found["immutable_tags"].severity == "warning" and "(v*, all but v*)" in found["immutable_tags"].message
+    assert found["R5"].severity == "warning" and "retention policy" in found["R5"].message
 
 
 def test_where_nothing_listens_there_is_nothing_to_judge() -> None:
