@@ -22,6 +22,7 @@ MODULES = Path(__file__).parents[2] / "plugins/modules"
 JOURNEY = (
     *("release_channel_info", "module_releases_info", "update_needs", "update_plan", "update_status"),
     *("oci_bundle_pull", "oci_bundle_info", "oci_bundle_push", "mirror_pointers"),
+    *("mirror_check_info", "mirror_inventory_info"),
 )
 # What the examples of plans start from; they name a second cluster, which follows another channel.
 REQUEST = {
@@ -53,7 +54,7 @@ def placed(task: Task, source: Vendor, target: Server, directory: Path) -> Task:
         if not name.startswith("dkp.airgap."):
             continue
         kept: dict[str, Any] = {key: value for key, value in options.items() if key not in SECRETS}
-        if name.endswith(("push", "pointers")):
+        if name.endswith("push") or ".mirror_" in name:
             kept |= {"images_repo": f"{target.host}/mirror/ee", "scheme": "http"}
         elif "images_repo" in kept:
             kept |= source.options

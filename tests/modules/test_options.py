@@ -76,10 +76,13 @@ def test_group_defaults_reach_every_module_of_the_group(ansible: Ansible, source
         task("Modules", "module_releases_info", modules=["console"]),
         task("Pull", "oci_bundle_pull", dest=str(tmp_path / "bundle"), modules=[], installer=False, security_db=False),
         task("Push", "oci_bundle_push", src=[str(tmp_path / "bundle")]),
+        task("Check", "mirror_check_info", src=str(tmp_path / "bundle")),
+        task("Look", "mirror_inventory_info"),
     ]
     run = ansible.play(tasks, defaults=source.options)
     for name in ("Channels", "Modules", "Pull", "Push"):
         run.ok(name)
+    assert run.ok("Check")["ok"] and run.ok("Look")["ok"]
     pushed = run["Push"].result
     assert pushed["uploaded"]["blobs"] == 0, "what was pulled from a registry is all there"
     assert all(tag["before"] == tag["after"] for tag in pushed["tags"]), "and under the same tags"
@@ -145,6 +148,11 @@ BAD_INPUTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("mirror_pointers", {"state": "restored"}, ("{file}", "mapping")),
     ("mirror_pointers", {"state": "restored", "mode": "rw"}, ("mode", "0600")),
     ("oci_bundle_info", {"src": "{file}.missing"}, ("src", "{file}.missing")),
+    ("mirror_check_info", {}, ("plan", "plan_file", "src", "clusters")),
+    ("mirror_check_info", {"src": "{file}.missing"}, ("src", "{file}.missing", "host")),
+    ("mirror_check_info", {"clusters": [{"name": "x", "version": 1.7}]}, ("clusters[0].version", "quote it")),
+    ("mirror_inventory_info", {"dest": "{file}/x.json"}, ("dest", "{file}")),
+    ("mirror_inventory_info", {"mode": "rw"}, ("mode", "0600")),
     ("update_plan", {"clusters": CLUSTERS, "chanel": "stable"}, ("chanel", "no such option")),
     ("update_plan", {"clusters": CLUSTERS}, ("platform_releases", "nothing was read of the vendor")),
     ("update_plan", {"platform_releases": OFFER}, ("clusters", "at least one cluster")),

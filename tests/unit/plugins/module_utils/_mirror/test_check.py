@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.check import Checked
+from ansible_collections.dkp.airgap.plugins.module_utils._mirror.check_options import parse_subject
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.errors import AccessDenied, TransportFailure
 from ansible_collections.dkp.airgap.tests.kit.behaviour import Basic
@@ -428,3 +429,22 @@ def test_preflight_asks_for_what_is_planned_or_else_for_what_clusters_run(target
     assert not target.server.count("PUT")
     target.server.heal()
     assert not {each for each in told(target.check(stage="preflight")) if each[1] == "error"}
+
+
+@pytest.mark.parametrize(
+    "plan, file, clusters, expected",
+    [
+        ({}, "plan.yml", [], "plan and plan_file"),
+        ({}, None, [], "plan.kind"),
+        (None, "plan.yml", [], "plan_file: expected a mapping"),
+        (None, None, [], "plan, plan_file, src or clusters"),
+        (None, None, [{"name": "a", "version": "v1.70.0"}] * 2, "a occurs more than once"),
+        (None, None, [{"name": "a", "version": 1.7}], r"clusters\[0\].version: .*quote it"),
+    ],
+)
+def test_options_that_cannot_be_right_are_named(
+    tmp_path: Path, plan: Any, file: str | None, clusters: list[Any], expected: str
+) -> None:
+    (tmp_path / "plan.yml").write_text("just text")
+    with pytest.raises(InvalidInput, match=expected):
+        parse_subject(plan, tmp_path / file if file else None, None, clusters)
