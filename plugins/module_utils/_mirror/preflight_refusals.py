@@ -143,12 +143,11 @@ def _too_deep(refused: Mapping[str, RegistryError], demand: Demand) -> set[str]:
 
 def _finding(sort: str, paths: list[str], error: RegistryError, answers: Answers, address: str) -> Finding:
     shape = _SORTS[sort]
-    names = listed([path or "the root" for path in paths])
-    answer = " ".join(part for part in (f"HTTP {error.status}" if error.status else "", error.code, error.text) if part)
-    message = (
-        f"{address} {shape.says}" + (f" {names}" if sort != CREDENTIALS else "") + f" ({answer or 'no reason given'})"
-    )
     hint = _HINTS.get((sort, answers.greeting.kind), shape.hint)
-    if sort == CREDENTIALS and answers.anonymous:
-        hint = "Set username and password, or auth_file: none were given for this registry"
-    return Finding(sort, shape.severity, address, message, hint)
+    says = f"{shape.says} {listed([path or 'the root' for path in paths])}"
+    if sort == CREDENTIALS:
+        says = "wants credentials" if answers.anonymous else shape.says
+        if answers.anonymous:
+            hint = "Set username and password, or auth_file: none were given for this registry"
+    answer = " ".join(part for part in (f"HTTP {error.status}" if error.status else "", error.code, error.text) if part)
+    return Finding(sort, shape.severity, address, f"{address} {says} ({answer or 'no reason given'})", hint)

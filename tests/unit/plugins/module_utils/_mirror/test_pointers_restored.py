@@ -248,11 +248,12 @@ def test_a_database_that_has_moved_on_stays(
 def test_there_and_back_in_a_real_registry(older: Path, newer: Path, tmp_path: Path) -> None:
     with Server(tmp_path / "storage", version=2) as server:
         way = Way(server, tmp_path / "pointers.json")
-        push_bundle(server.host, older, state=None)
-        places = (CHANNEL, "modules/console/release", "security/trivy-db", "installer")
+        old, new = ([path / "platform.tar", path / "module-console.tar"] for path in (older, newer))
+        push_bundle(server.host, *old, state=None)
+        places = (CHANNEL, "modules/console/release")
         before = {(place, tag): digest for place in places for tag, digest in held(server.url, place).items()}
-        way.save(newer)
-        push_bundle(server.host, newer, state=None)
+        way.save(*new)
+        push_bundle(server.host, *new, state=None)
         way.restore()
         after = {(place, tag): digest for place in places for tag, digest in held(server.url, place).items()}
         assert before.items() <= after.items()
