@@ -80,7 +80,8 @@ def check(request: CheckRequest, registry: Registry, memory: HostMemory, stoppin
         observed = _observe(request, asker, registry.address, wanted, promised)
     planned = request.plan.clusters if request.plan is not None else {}
     findings = judge(wanted, observed, planned, stage=request.stage)
-    return Checked(findings, asker.manifests, asker.blobs)
+    dangling = bundle.dangling if bundle is not None and request.plan is None else ()
+    return Checked((*findings, *dangling), asker.manifests, asker.blobs)
 
 
 def _preflight(request: CheckRequest, registry: Registry, bundle: Promised | None, content: Content | None) -> Checked:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from .._bundle.delivery import parse
 from .._bundle.directory import DELIVERY_NAME
 from .._dkp import tree
 from .._dkp.channels import is_channel
-from .._dkp.content import Content, parse_content
+from .._dkp.content import Content, Releases, parse_content
 from .._dkp.fields import mapping, texts
+from .._dkp.findings import Finding
 from .._oci.errors import InvalidInput
 from .._oci.reference import RepositoryAddress
 from .._registry.stopping import Stopping
@@ -31,12 +32,14 @@ Components = Mapping["str | None", Mapping[str, tuple[str, ...]]]
 @dataclass(frozen=True)
 class Promised:
     """What a bundle says that it holds. `images`: digests by layout and tag. `components` are known of bundles with
-    delivery.json only. `bytes`: of all its archives."""
+    delivery.json only. `bytes`: of all its archives. `dangling`: its pointers to versions that it does not hold, as
+    bundles of d8 have them; a push leaves them out, so they are not in `content`."""
 
     content: Content
     components: Components = field(default_factory=dict)
     images: Mapping[Place, str] = field(default_factory=dict)
     bytes: int | None = None
+    dangling: tuple[Finding, ...] = ()
 
 
 def read_bundle(source: Path, memory: HostMemory, stopping: Stopping) -> Promised:
@@ -56,9 +59,36 @@ def read_bundle(source: Path, memory: HostMemory, stopping: Stopping) -> Promise
     if not found.ok:
         problems = "; ".join(finding.message for finding in found.findings if finding.severity == "error")
         raise InvalidInput(f"{where} is no whole bundle: {problems}")
-    content = parse_content(found.content, where=where)
+    content, dangling = _without_dangling(parse_content(found.content, where=where))
     held = {(image.repository, image.tag): image.digest for image in found.images}
-    return Promised(content, {}, held, sum(archive.bytes for archive in found.archives))
+    return Promised(content, {}, held, sum(archive.bytes for archive in found.archives), dangling)
+
+
+def _without_dangling(content: Content) -> tuple[Content, tuple[Finding, ...]]:
+    """`content` with those pointers alone that lead to what is in it, and remarks about the others."""
+    platform, found = _kept("", "P1", content.platform)
+    modules = {}
+    for name, releases in content.modules.items():
+        modules[name], told = _kept(f"{name} ", "M2", releases)
+        found += told
+    return replace(content, platform=platform, modules=modules), tuple(found)
+
+
+def _kept(prefix: str, check: str, releases: Releases) -> tuple[Releases, list[Finding]]:
+    kept = {channel: version for channel, version in releases.channels.items() if version in releases.versions}
+    hint = "Nothing to do if no cluster follows it"
+    found = [
+        Finding(
+            check,
+            "info",
+            f"{prefix}{channel}",
+            f"the bundle's channel {channel} points at {version}, which is not in it",
+            hint,
+        )
+        for channel, version in releases.channels.items()
+        if channel not in kept
+    ]
+    return replace(releases, channels=kept), found
 
 
 @dataclass(frozen=True)

@@ -66,17 +66,19 @@ def judge_registry(observed: Observed) -> Findings:
 def judge_databases(wanted: Wanted, observed: Observed, *, stage: str) -> Findings:
     """The databases that are carried (S1), and the installer. Both are pointers: before they are published nothing can
     be said of them."""
-    found = Findings()
+    found, root = Findings(), observed.address.partition("/")[2]
     for name, tags in wanted.databases.items():
         for tag in tags:
             image = observed.databases.get(f"{name}:{tag}")
             if stage == PUBLISHED and image is not None:
                 consequence = "vulnerability scanners of the cluster have no database"
-                _judge_pointer("S1", f"{name}:{tag}", f"security/{name}:{tag}", image, consequence, found)
+                _judge_pointer("S1", f"{name}:{tag}", f"{root}/security/{name}:{tag}", image, consequence, found)
     for tag in wanted.installer:
         image = observed.installer.get(tag)
         if stage == PUBLISHED and image is not None:
-            _judge_pointer("P13", f"installer:{tag}", f"installer:{tag}", image, "nobody can install with it", found)
+            _judge_pointer(
+                "P13", f"installer:{tag}", f"{root}/installer:{tag}", image, "nobody can install with it", found
+            )
     return found
 
 

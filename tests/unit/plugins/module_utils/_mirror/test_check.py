@@ -18,6 +18,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.check_options i
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.errors import AccessDenied, TransportFailure
 from ansible_collections.dkp.airgap.tests.kit.behaviour import Basic
+from ansible_collections.dkp.airgap.tests.kit.bundles import write_bundle
 from ansible_collections.dkp.airgap.tests.kit.checking import (
     CONTENT,
     SHAPE,
@@ -30,6 +31,7 @@ from ansible_collections.dkp.airgap.tests.kit.checking import (
 from ansible_collections.dkp.airgap.tests.kit.content import layer_of
 from ansible_collections.dkp.airgap.tests.kit.faults import Status
 from ansible_collections.dkp.airgap.tests.kit.images import image_of
+from ansible_collections.dkp.airgap.tests.kit.shape import Channel
 from ansible_collections.dkp.airgap.tests.kit.tree import build
 
 
@@ -448,3 +450,11 @@ def test_options_that_cannot_be_right_are_named(
     (tmp_path / "plan.yml").write_text("just text")
     with pytest.raises(InvalidInput, match=expected):
         parse_subject(plan, tmp_path / file if file else None, None, clusters)
+
+
+def test_a_bundle_of_d8_may_point_where_it_does_not_lead(target: Mirror, tmp_path: Path) -> None:
+    shape = replace(SHAPE, channels=(*SHAPE.channels, Channel("alpha", "v1.69.0")), modules=())
+    tree = build(replace(shape, missing=frozenset({"release-channel:v1.69.0", ":v1.69.0"})))
+    write_bundle(tree, tmp_path, keep=["platform.tar"])
+    checked = target.check(plan=None, source=tmp_path)
+    assert not told(checked) and ("P1", "info", "alpha") in told(checked, "info")
