@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ from ansible_collections.dkp.airgap.tests.kit.programs import MissingProgram
 from ansible_collections.dkp.airgap.tests.kit.registry_content import StoredContent
 from ansible_collections.dkp.airgap.tests.kit.registry_watch import Watch
 from ansible_collections.dkp.airgap.tests.kit.servers import PASSWORD, USERNAME, Server
-from ansible_collections.dkp.airgap.tests.kit.shape import SMALL
+from ansible_collections.dkp.airgap.tests.kit.shape import SMALL, Channel
 from ansible_collections.dkp.airgap.tests.kit.storage import remove_manifest, write
-from ansible_collections.dkp.airgap.tests.kit.tree import Tree, build
+from ansible_collections.dkp.airgap.tests.kit.tree import Repository, Tree, build
 from ansible_collections.dkp.airgap.tests.kit.vendor import any_server
+from ansible_collections.dkp.airgap.tests.kit.webhook import ReleaseWebhook
 
 VENDOR = moved(build(SMALL), root="dkp")
 RUNNING = Held(("v1.68.0",), {"stable": "v1.68.0"})
@@ -193,6 +195,44 @@ def test_the_older_generation_goes_straight_to_the_next_minor_and_misses_what_is
         ]
         assert waiting == ["ImagePullBackOff"]
         assert [one.missing for one in deckhouse.exposures] == [(f"dkp/ee@{component}",)]
+
+
+def test_what_is_missing_or_held_back_shows_in_the_objects_of_the_cluster(
+    cluster: KubeServer, private: Server, tmp_path: Path
+) -> None:
+    suspended = replace(SMALL, channels=(Channel("stable", "v1.69.0", suspended=True),), root="dkp")
+    with (
+        ReleaseWebhook(tmp_path, unmet=lambda _unused: []) as webhook,
+        deckhouse_of(cluster, private, mode="Auto", webhook=webhook) as deckhouse,
+    ):
+        cluster.apply([webhook.configuration()])
+        # A channel that the vendor has stopped, and a module with a version that leads past what is there.
+        channel = build(suspended).repository("release-channel")
+        held_back = Repository(channel.path)
+        held_back.add(channel.tags["stable"], "stable")
+        write(
+            mirrored(VENDOR, Held(("v1.68.4", "v1.69.0")), {"console": Held(("v1.37.0",), {"stable": "v1.37.0"})}),
+            private.storage,
+        )
+        remove_manifest(private.storage, "dkp/ee", VENDOR.tags()["v1.68.4"])
+        write(replace(VENDOR, repositories={channel.path: held_back}), private.storage)
+        # The image of Deckhouse itself is missing, and then no longer.
+        deckhouse.wait_for(lambda: webhook.down)
+        deckhouse.settle()
+        (pod,) = cluster.client.list("Pod", namespace="d8-system", label_selector="app=deckhouse")
+        assert pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ImagePullBackOff"
+        assert deckhouse.platform_version() == "v1.68.0"
+        point(private.storage, VENDOR, "", **{"v1.68.4": "v1.68.4"})
+        deckhouse.wait_for(lambda: phases(cluster).get("v1.69.0") == "Suspended")
+        assert deckhouse.platform_version() == "v1.68.4" and not webhook.down
+        deckhouse.wait_for(lambda: phases(cluster, "ModuleRelease").get("console-v1.37.0") == "Pending")
+        deckhouse.settle()
+        gap = cluster.client.get("ModuleRelease", "console-v1.37.0")["status"]["message"]
+        assert gap == "minor version is greater than deployed v1.35.4 by one"
+        (listed,) = cluster.client.get("ModuleSource", "deckhouse")["status"]["modules"]
+        assert "not sequential version: prev 'v1.35.4' next 'v1.37.0'" in listed["error"]
+        point(private.storage, VENDOR, stable="v1.69.0")
+        deckhouse.wait_for(lambda: deckhouse.platform_version() == "v1.69.0")
 
 
 def test_a_pointer_before_its_content_is_seen_by_whoever_looks(tmp_path: Path) -> None:

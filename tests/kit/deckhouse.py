@@ -34,8 +34,9 @@ from .deckhouse_modules import ModuleController
 from .deckhouse_platform import Behaviour, PlatformController
 from .deckhouse_view import View, deployed_of, version_of, view_of
 from .kube_client import KubeError
-from .registry_content import Content, RegistryContent, RegistryTrouble, StoredContent, access_of
+from .registry_content import Access, Content, RegistryContent, RegistryTrouble, StoredContent, access_of
 from .registry_watch import Exposure, Watch
+from .webhook import ReleaseWebhook
 
 _ROUNDS_OF_SETTLING = 4
 
@@ -43,8 +44,10 @@ _ROUNDS_OF_SETTLING = 4
 class Deckhouse:
     """The controller, in a thread of its own as a context manager; `generation` and further settings of `Behaviour`.
 
-    It goes to the registry of the Secret ``deckhouse-registry`` with the credentials there. `exposures` is what a
-    `Watch` over the directory `storage` of that registry finds, or over the registry itself where none is given.
+    It goes to the registry of the Secret ``deckhouse-registry`` with the credentials there, or to `registry` where that
+    is a virtual one (modes Direct, Proxy and Local). `exposures` is what a `Watch` over the directory `storage` of that
+    registry finds, or over the registry itself where none is given.
+    A `webhook` is down while Deckhouse restarts.
     Troubles of the API server and the registry are kept in `troubles` and end with them; anything else is an error of
     the tests and raised at the end.
     """
@@ -56,11 +59,13 @@ class Deckhouse:
         generation: str = "B",
         poll: float = 0.3,
         storage: Path | None = None,
+        registry: Access | None = None,
+        webhook: ReleaseWebhook | None = None,
         **behaviour: Any,
     ) -> None:
         self._cluster = cluster
         self._poll = poll
-        self._storage = storage
+        self._storage, self._registry, self._webhook = storage, registry, webhook
         self._client = cluster.another_client()
         given = replace(Behaviour(generation=generation, frozen_chain=generation == "A"), **behaviour)
         self._platform = PlatformController(self._client, given)
@@ -155,7 +160,11 @@ class Deckhouse:
             return
         assert self._view is not None and self._content is not None
         view, content = self._view, self._content
+        if self._webhook:
+            self._webhook.down = not view.pod_is_ready
         self._attempt(lambda: self._platform.converge(view, content))
+        if not self._platform.runs:
+            return
         self._attempt(lambda: self._platform.reconcile(view))
         self._attempt(lambda: self._modules.reconcile(view, content))
         if view.pod_is_ready:
@@ -178,7 +187,7 @@ class Deckhouse:
     def _content_of(self, view: View) -> RegistryContent:
         if self._content is None or view.secret["data"] != self._secret:
             self._secret = view.secret["data"]
-            self._content = RegistryContent(access_of(view.secret, directory=self._files))
+            self._content = RegistryContent(self._registry or access_of(view.secret, directory=self._files))
         return self._content
 
     def _deployed(self) -> dict[str, Version]:

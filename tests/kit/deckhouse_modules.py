@@ -29,6 +29,7 @@ from .deckhouse_view import (
     annotations_of,
     deployed_of,
     is_enabled,
+    is_ready,
     pending_of,
     phase_of,
     put_status,
@@ -58,7 +59,7 @@ class ModuleController:
     def discover(self, view: View, content: RegistryContent) -> None:
         """Bring the status of every source up to date, and make objects of what its channels offer."""
         for source in view.objects["ModuleSource"]:
-            repository = source["spec"]["registry"]["repo"].partition("/")[2]
+            repository = _path(view, content, source)
             held = {one["name"]: one for one in (source.get("status") or {}).get("modules") or ()}
             modules = [
                 self._offered(view, content, source, f"{repository}/{name}", held.get(name, {}))
@@ -66,6 +67,11 @@ class ModuleController:
             ]
             message = _BROKEN if any(one.get("error") for one in modules) else ""
             status = {"modules": modules, "modulesCount": len(modules), "message": message, "phase": "Active"}
+            if "moduleErrors" in (source.get("status") or {}):
+                # Old clusters keep them in a place of their own.
+                status["moduleErrors"] = [
+                    {"name": one["name"], "error": one.pop("error")} for one in modules if "error" in one
+                ]
             put_status(self._client, source, **status, syncTime=stamp())
 
     def _offered(
@@ -77,7 +83,7 @@ class ModuleController:
         overridden = name in view.overridden
         entry = {"name": name, "policy": policy.name, "overridden": overridden}
         self._present(view, name, origin)
-        if overridden or not view.is_wanted(name) or not policy.channel:
+        if overridden or not view.is_wanted(name) or not policy.channel or policy.mode == "Ignore":
             return {**entry, "version": held.get("version", ""), "checksum": held.get("checksum", "")}
         digest = content.digest(f"{repository}/release", policy.channel)
         files = content.files(f"{repository}/release", policy.channel, _FILES) if digest else None
@@ -165,19 +171,19 @@ class ModuleController:
         """Go through what waits, module by module, and bring modules to what is deployed."""
         for name in sorted({one["spec"]["moduleName"] for one in view.objects["ModuleRelease"]} - view.overridden):
             releases = view.releases_of(name)
-            repository = self._repository(view, releases[-1])
+            repository = self._repository(view, content, releases[-1])
             for release in pending_of(releases):
                 if self._judge(view, release, releases):
                     self._deploy(view, release, releases)
                     break
             self._converge(view, content, name, repository)
 
-    def _repository(self, view: View, release: KubeObject) -> str:
+    def _repository(self, view: View, content: RegistryContent, release: KubeObject) -> str:
         """The repository that holds the modules of the source of `release`."""
         origin = release["metadata"]["labels"]["source"]
         for source in view.objects["ModuleSource"]:
             if source["metadata"]["name"] == origin:
-                return str(source["spec"]["registry"]["repo"]).partition("/")[2]
+                return _path(view, content, source)
         return ""
 
     def _judge(self, view: View, release: KubeObject, releases: KubeObjects) -> bool:
@@ -198,7 +204,7 @@ class ModuleController:
             return False
         module = view.module(name)
         message = turn.message
-        if not message and start and not turn.is_patch and module and phase_of(module) != "Ready":
+        if not message and start and not turn.is_patch and module and not is_ready(module):
             message = f"awaiting for module {start} to be ready"
         message = message or unmet_by_module(release["spec"].get("requirements") or {}, view.state)
         if not message and told.get(f"{PREFIX}/apply-now") != "true":
@@ -256,6 +262,14 @@ class ModuleController:
             if condition["type"] in ("IsReady", "LastReleaseDeployed"):
                 condition.update(status=str(phase == "Ready"), message=message)
         put_status(self._client, module, phase=phase, conditions=conditions)
+
+
+def _path(view: View, content: RegistryContent, source: KubeObject) -> str:
+    """The repository of a source's modules; what a cluster calls its registry may be a virtual name."""
+    repo = str(source["spec"]["registry"]["repo"])
+    if repo.startswith(f"{view.images_repo}/"):
+        return content.access.path + repo[len(view.images_repo) :]
+    return repo.partition("/")[2]
 
 
 def _start(releases: KubeObjects) -> Version | None:

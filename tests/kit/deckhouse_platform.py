@@ -66,6 +66,8 @@ class PlatformController:
         self._seen = ""
         self._said = ""
         self._switched: dict[Version, Any] = {}
+        self.runs = True
+        """Whether there is a pod: without its image, nobody does anything."""
         self.deployed: list[str] = []
         """Versions in the order in which images were switched."""
 
@@ -242,7 +244,7 @@ class PlatformController:
         if not started:
             self._switched.setdefault(version, now())
             image = f"{view.images_repo}:{version}"
-            there = content.digest(content.access.path, str(version)) is not None
+            there = self.runs = content.digest(content.access.path, str(version)) is not None
             late = now() - self._switched[version] >= timedelta(seconds=self._behaviour.deploy_seconds)
             self._pods.replace_leader(image=image, ready=there and late, waiting="" if there else "ImagePullBackOff")
             self._tell_readiness(ready=there and late)

@@ -84,7 +84,7 @@ class View:
         """What a module follows (dkp-cluster.md §2.8)."""
         wanted = self._config(module).get("updatePolicy")
         for policy in self.objects["ModuleUpdatePolicy"]:
-            if policy["metadata"]["name"] == wanted:
+            if policy["metadata"]["name"] == wanted or _selects(policy, module):
                 return policy_of_object(policy)
         return self.policy
 
@@ -110,6 +110,13 @@ class View:
         properties = module.get("properties") or {}
         told = parse_version(properties.get("version") or "")
         return told if told and properties.get("source") not in ("", "Embedded") else self.version
+
+
+def _selects(policy: KubeObject, module: str) -> bool:
+    """Policies of old select releases by their labels."""
+    selector = policy["spec"].get("moduleReleaseSelector") or {}
+    wanted = (selector.get("labelSelector") or {}).get("matchLabels") or {}
+    return bool(wanted) and wanted.get("module") == module
 
 
 def view_of(client: KubeClient) -> View:
@@ -154,6 +161,11 @@ def is_enabled(module: KubeObject) -> bool:
         if condition["type"] == "EnabledByModuleManager":
             return bool(condition["status"] == "True")
     return (module.get("properties") or {}).get("state") == "Enabled"
+
+
+def is_ready(module: KubeObject) -> bool:
+    """By its phase, or as old clusters say it."""
+    return phase_of(module) == "Ready" or (module.get("status") or {}).get("status") == "Ready"
 
 
 def pending_of(releases: Iterable[KubeObject]) -> KubeObjects:

@@ -34,12 +34,14 @@ Requirements = Mapping[str, str]
 class ReleaseWebhook:
     """Refuses to approve a release for the reasons that `unmet` finds in its requirements; none: it may be approved.
 
-    `reviews` are the requests it was asked about, in order.
+    `reviews` are the requests it was asked about, in order. While it is `down` it answers nobody, as the Deckhouse that
+    serves it restarts.
     """
 
     def __init__(self, directory: Path, *, unmet: Callable[[Requirements], Sequence[str]]) -> None:
         self.unmet = unmet
         self.reviews: list[Mapping[str, Any]] = []
+        self.down = False
         authority = Authority(directory / "webhook-authority", name="dkp.airgap tests' webhook authority")
         certificate = authority.issue("webhook")
         self._bundle = base64.b64encode(authority.path.read_bytes()).decode()
@@ -117,6 +119,9 @@ def _handler_of(webhook: ReleaseWebhook) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
+            if webhook.down:
+                self.close_connection = True
+                return
             known = self.path.partition("?")[0] == PATH
             body = json.dumps(webhook.judge(json.loads(content))).encode() if known else b"{}"
             self.send_response(200 if known else 404)
