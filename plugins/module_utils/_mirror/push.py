@@ -283,10 +283,25 @@ class _Push:
             self._before.update({(v.item.repository, v.item.tag): v.before for v in verdicts})
         self._findings += [verdict.withheld for verdict in verdicts if verdict.withheld is not None]
         ready = (verdict for verdict in verdicts if verdict.write)
-        for lanes in phases(ready, self._new_names(), lambda verdict: self._put_image(verdict.item), self._put_name):
+        for lanes in phases(ready, self._new_names(), self._put_pointer, self._put_name):
             able = [lane for lane in lanes if lane.name not in failures]
             failures.update(Stages(self._registry, self._stopping).run(able) if able else {})
         return verdicts
+
+    def _put_pointer(self, verdict: Verdict) -> None:
+        """Write it unless another run, of another host, has moved it since it was judged."""
+        item = verdict.item
+        self._uploads.put_blobs(item)
+        now = self._target.fresh_digest(item.repository, item.tag)
+        if now == item.image.digest:
+            self._before[item.repository, item.tag] = now
+        elif now != verdict.before:
+            raise AirgapError(
+                f"{item.repository}:{item.tag} was moved to {now} while this run pushed, by another one; look which of "
+                "them is right and run that again"
+            )
+        else:
+            self._put_manifest(item)
 
     def _new_names(self) -> list[CatalogueName]:
         digests = self._target.digests((name.repository, name.tag) for name in self._names)

@@ -234,3 +234,23 @@ def test_a_channel_image_that_says_no_version_is_refused(registry: FaultyRegistr
     with pytest.raises(AirgapError, match=r"platform\.tar: release-channel:beta is no release image"):
         push_bundle(registry.host, tmp_path, state=None)
     assert not written(registry)
+
+
+@pytest.mark.parametrize("moved_to,outcome", [("v1.71.0", "stable was moved to sha256:"), ("v1.70.0", None)])
+def test_a_pointer_that_another_host_moves_at_the_last_moment_is_left_to_it(
+    registry: FaultyRegistry, made: Callable[[TreeShape], Path], moved_to: str, outcome: str | None
+) -> None:
+    """Judged afresh, and then moved once more, while the first of the pointers was written."""
+    push_bundle(registry.host, made(TINY), state=None)
+
+    def move() -> None:
+        tags(registry, CHANNEL)["stable"] = tags(registry, CHANNEL)[moved_to]
+
+    registry.fail(Meanwhile(move), method="PUT", path="security/trivy-db/manifests/2")
+    if outcome:
+        with pytest.raises(AirgapError, match=outcome):
+            push_bundle(registry.host, made(NEWER), state=None)
+    else:
+        push_bundle(registry.host, made(NEWER), state=None)
+    assert tags(registry, CHANNEL)["stable"] == tags(registry, CHANNEL)[moved_to]
+    assert f"/v2/{ROOT}/{CHANNEL}/manifests/stable" not in written(registry)[-3:]
