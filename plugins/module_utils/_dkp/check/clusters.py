@@ -160,8 +160,11 @@ def judge_addresses(observed: Observed, clusters: Iterable[ClusterFacts]) -> Fin
 
 
 def not_looked_at(wanted: Wanted) -> Findings:
-    """Modules of other sources: their registries are others."""
+    """Modules of other sources, whose registries are others, and packages."""
     found = Findings()
+    if wanted.others:
+        message = f"packages and plugins were not looked at: {listed(wanted.others)}"
+        found.tell("packages", "unknown", "packages", message, "The push has proven that they were sent")
     for source, names in wanted.other_sources.items():
         message = f"modules of the ModuleSource {source} were not looked at: {listed(sorted(names))}"
         found.tell("M8", "unknown", source, message, "Check the registry of that source too")

@@ -15,21 +15,28 @@ from ..nearest import listed
 
 _IDENTITY = re.compile(r"([A-Z])([0-9]+)")
 _ORDER = "PMSR"
+_MOST_TOLD = 8
+"""Messages of one finding that are told."""
+
+
+@dataclass
+class _Said:
+    """One message of a finding: what to do, and the clusters that it concerns."""
+
+    hint: str
+    clusters: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass
 class Findings:
-    """What was found so far. Of several findings with one id, severity and subject the first is told, and all the
-    clusters are named."""
+    """What was found so far. Messages with one id, severity and subject become one finding."""
 
-    _found: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
-    _clusters: dict[tuple[str, str, str], dict[str, None]] = field(default_factory=dict)
+    _found: dict[tuple[str, str, str], dict[str, _Said]] = field(default_factory=dict)
 
     def add(self, finding: Finding, *clusters: str) -> None:
         """Add one, which concerns these clusters."""
-        key = (finding.id, finding.severity, finding.subject)
-        self._found.setdefault(key, finding)
-        self._clusters.setdefault(key, {}).update(dict.fromkeys(clusters))
+        messages = self._found.setdefault((finding.id, finding.severity, finding.subject), {})
+        messages.setdefault(finding.message, _Said(finding.hint)).clusters.update(dict.fromkeys(clusters))
 
     def tell(self, check: str, severity: str, subject: str, message: str, hint: str, *clusters: str) -> None:
         """Add one by its fields."""
@@ -37,19 +44,25 @@ class Findings:
 
     def join(self, other: Findings) -> None:
         """Add all of another's."""
-        for key, finding in other._found.items():
-            self.add(finding, *other._clusters[key])
+        for (check, severity, subject), messages in other._found.items():
+            for message, said in messages.items():
+                self.tell(check, severity, subject, message, said.hint, *said.clusters)
 
     def all(self) -> tuple[Finding, ...]:
         """All of them, errors first, then by the numbers of the check list."""
-        told = []
-        for key, finding in self._found.items():
-            names = list(self._clusters[key])
-            concerned = f" (cluster {listed(names)})" if names else ""
-            told.append(
-                Finding(finding.id, finding.severity, finding.subject, finding.message + concerned, finding.hint)
-            )
-        return tuple(sorted(told, key=_rank))
+        found = [Finding(*key, *_joined(messages)) for key, messages in self._found.items()]
+        return tuple(sorted(found, key=_rank))
+
+
+def _joined(messages: dict[str, _Said]) -> tuple[str, str]:
+    """Message and hint of one finding."""
+    told = [
+        f"{message} (cluster {listed(list(said.clusters))})" if said.clusters else message
+        for message, said in messages.items()
+    ]
+    more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+    hints = list(dict.fromkeys(said.hint for said in messages.values() if said.hint))[:_MOST_TOLD]
+    return "; ".join(told[:_MOST_TOLD]) + more, "; ".join(hints)
 
 
 def _rank(finding: Finding) -> tuple[int, int, str, int, str]:

@@ -117,6 +117,8 @@ class Wanted:
     clusters: dict[str, ClusterFacts] = field(default_factory=dict)
     other_sources: dict[str, set[str]] = field(default_factory=dict)
     """Modules by the ModuleSource that they come from, where it is not the one in this registry."""
+    others: tuple[str, ...] = ()
+    """What is carried besides and cannot be judged."""
 
     def line(self, name: str | None) -> WantedLine:
         """The line, made when it is not there."""
@@ -125,7 +127,8 @@ class Wanted:
 
 def wanted_of(content: Content, plan: PlanDocument | None, clusters: Iterable[ClusterFacts], *, address: str) -> Wanted:
     """What `content` and the clusters need. Raises InvalidInput with the path of a field of the plan that is wrong."""
-    wanted = Wanted(databases=dict(content.security_db), installer=tuple(content.installer))
+    others = (*content.packages, *content.plugins)
+    wanted = Wanted(databases=dict(content.security_db), installer=tuple(content.installer), others=others)
     if content.platform.versions or content.platform.tags:
         _carry(wanted.line(None), content.platform)
     for name, releases in content.modules.items():
@@ -193,7 +196,7 @@ def _add_planned(wanted: Wanted, cluster: str, routes: Mapping[str, Any], where:
                 cluster,
                 _version(told, "from", place),
                 _version(told, "to", place),
-                told.get("channel"),
+                _channel(told, place),
                 steps,
                 here,
             )
@@ -203,6 +206,11 @@ def _add_planned(wanted: Wanted, cluster: str, routes: Mapping[str, Any], where:
 def _version(told: Mapping[str, Any], key: str, where: str) -> Version | None:
     value = told.get(key)
     return fields.version(value, f"{where}.{key}") if value is not None else None
+
+
+def _channel(told: Mapping[str, Any], where: str) -> str | None:
+    value = told.get("channel")
+    return fields.channel(value, f"{where}.channel") if value is not None else None
 
 
 def _add_running(wanted: Wanted, cluster: str, facts: ClusterFacts, address: str) -> None:

@@ -269,6 +269,9 @@ def test_requirements_are_judged_anew_with_facts_and_else_taken_from_the_plan(ta
     assert not told(target.check(plan=plan, clusters=[target.facts()])), "the cluster has moved on since"
     old = target.facts(kubelet_min="1.28.1")
     assert told(target.check(clusters=[old])) == {("P10", "error", "v1.70.0")}
+    both = target.facts(kubelet_min="1.28.1", modules={"ceph-csi": {}, "delivery": {}})
+    message = text(target.check(clusters=[both]), "P10")
+    assert "k8s 1.29" in message and "still enabled: delivery" in message, "one finding tells all of a release"
     ancient = target.facts(kubernetes_version="1.26.1")
     assert ("M10", "error", "console v1.36.2") in told(target.check(clusters=[ancient]))
 
