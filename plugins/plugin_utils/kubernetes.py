@@ -22,7 +22,6 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.reading im
     CONTAINER,
     GROUP,
     LEADER,
-    QUEUE_COMMAND,
     SYSTEM,
     Listing,
     Single,
@@ -63,11 +62,16 @@ class Denied(AirgapError):
     """The cluster, or the way to it, says no; asking again does not help."""
 
 
+class Forbidden(Denied):
+    """Rights are missing, which the text names."""
+
+
 @dataclass(frozen=True)
 class Runner:
     """Runs modules on the host of the task. `run` takes a name, arguments and whether in check mode."""
 
     run: Callable[[str, Mapping[str, Any], bool], Mapping[str, Any]]
+    cluster: str
     secret: str = ""
 
     def ask(self, module: str, arguments: Mapping[str, Any], *, checking: bool = False) -> Mapping[str, Any]:
@@ -100,8 +104,8 @@ class Access:
         """
 
     @abstractmethod
-    def queue(self) -> str:
-        """What the debug API of Deckhouse says of its queue. Raises Outage and Denied."""
+    def execute(self, command: Sequence[str]) -> str:
+        """What a command prints inside of the pod of Deckhouse that leads. Raises Outage and Denied."""
 
     def _raise(self, attempt: str, results: Iterable[Mapping[str, Any]]) -> None:
         """Raise what is wrong with `results`, if anything is."""
@@ -112,8 +116,8 @@ class Access:
         said = "\n".join(problems)
         lacking = [each for each in problems if missing_rules(each)]
         text = errors(({"msg": each} for each in lacking), manifest=MANIFEST) if lacking else said[:2000]
-        kind = Outage if _PASSES.search(said) and not lacking else Denied
-        raise kind(f"{attempt} {self.label} failed: {text}")
+        kind = Forbidden if lacking else Outage if _PASSES.search(said) else Denied
+        raise kind(f"{self._runner.cluster}: {attempt} {self.label} failed: {text}")
 
     def _denial(self, attempt: str, result: Mapping[str, Any]) -> str:
         found = re.search(
@@ -156,15 +160,14 @@ class ApiAccess(Access):
         result = self._runner.ask("kubernetes.core.k8s", {**self._options, **arguments}, checking=dry_run)
         return self._denial(f"approving {kind} {name}", result)
 
-    def queue(self) -> str:
+    def execute(self, command: Sequence[str]) -> str:
         pods = self._info({"api_version": "v1", "kind": "Pod", "namespace": SYSTEM, "label_selectors": list(LEADER)})
         if not pods["resources"]:
             raise Outage("no pod of Deckhouse is the leader")
         where = {"namespace": SYSTEM, "pod": pods["resources"][0]["metadata"]["name"], "container": CONTAINER}
-        arguments = {**self._options, **where, "command": " ".join(QUEUE_COMMAND)}
+        arguments = {**self._options, **where, "command": " ".join(command)}
         result = self._runner.ask("kubernetes.core.k8s_exec", arguments)
-        if "stdout" not in result:
-            self._raise("reading the queue", [result])
+        self._raise("a command in the pod of Deckhouse", [result])
         return str(result.get("stdout") or "")
 
     def _list(self, listing: Listing) -> list[Mapping[str, Any]] | None:
@@ -207,29 +210,39 @@ class CommandAccess(Access):
         ]
 
     def read(self, listings: Sequence[Listing], singles: Sequence[Single] = ()) -> Objects:
-        """One call for all that is listed whole, one for what is selected, one for single objects of a namespace."""
-        self._discover(listings)
-        served = [each for each in listings if self._served[each.kind]]
-        whole = [each for each in served if not each.fields]
-        asked: list[tuple[str, ...]] = (
-            [("get", ",".join(each.type_in(str(self._served[each.kind])) for each in whole))] if whole else []
-        )
-        asked += [
-            ("get", listing.kind, "--all-namespaces", f"--field-selector={listing.fields}")
-            for listing in served
-            if listing.fields
-        ]
-        for namespace in dict.fromkeys(one.namespace for one in singles):
-            names = [f"{one.kind}/{one.name}" for one in singles if one.namespace == namespace]
-            asked.append(("get", "--ignore-not-found", f"--namespace={namespace}", *names))
-        results = [self._run(*words, "--output=json") for words in asked]
-        self._check_served(served, results)
+        """One call for all that is listed whole, one for what is selected, one for single objects of a namespace.
+
+        What the cluster serves is asked for only where it does not serve the newest versions that are known here.
+        """
+        known = all(each.kind in self._served for each in listings)
+        guessed = {each.kind: each.versions[0] for each in listings}
+        results = self._get(listings, singles, {**guessed, **self._served})
+        if any(_UNSERVED.search(self._runner.problem(each)) for each in results):
+            if known:
+                # An API server that has just started does not know its custom resources yet.
+                raise Outage("the API server does not serve all kinds of DKP at the moment")
+            self._discover(listings)
+            results = self._get(listings, singles, self._served)
         self._raise("reading the cluster", results)
-        found: Objects = {kind: [] for kind in [*(each.kind for each in served), *(one.kind for one in singles)]}
+        self._served = {**guessed, **self._served}
+        kinds = [each.kind for each in listings if self._served[each.kind]] + [one.kind for one in singles]
+        found: Objects = {kind: [] for kind in kinds}
         for result in results:
             for one in _objects_in(str(result["stdout"])):
                 found[one["kind"]].append(one)
         return found
+
+    def _get(
+        self, listings: Sequence[Listing], singles: Sequence[Single], versions: Mapping[str, str | None]
+    ) -> list[Mapping[str, Any]]:
+        served = [each for each in listings if versions[each.kind]]
+        types = ",".join(each.type_in(str(versions[each.kind])) for each in served if not each.fields)
+        asked: list[tuple[str, ...]] = [(types,)] if types else []
+        asked += [(each.kind, "--all-namespaces", f"--field-selector={each.fields}") for each in served if each.fields]
+        for namespace in dict.fromkeys(one.namespace for one in singles):
+            names = [f"{one.kind}/{one.name}" for one in singles if one.namespace == namespace]
+            asked.append(("--ignore-not-found", f"--namespace={namespace}", *names))
+        return [self._run("get", *words, "--output=json") for words in asked]
 
     def patch(self, kind: str, name: str, patch: Mapping[str, Any], *, dry_run: bool = False) -> str:
         options = ["--type=merge", f"--patch={json.dumps(patch)}", "--output=name"]
@@ -237,30 +250,26 @@ class CommandAccess(Access):
         result = self._run("patch", *options, f"{kind}.v1alpha1.{GROUP}", name)
         return self._denial(f"approving {kind} {name}", result)
 
-    def queue(self) -> str:
+    def execute(self, command: Sequence[str]) -> str:
         selector = f"--selector={','.join(LEADER)}"
         pods = self._run("get", "pods", f"--namespace={SYSTEM}", selector, "--output=name")
-        self._raise("reading the queue", [pods])
+        self._raise("reading Pod", [pods])
         names = str(pods["stdout"]).split()
         if not names:
             raise Outage("no pod of Deckhouse is the leader")
-        result = self._run("exec", f"--namespace={SYSTEM}", names[0], f"--container={CONTAINER}", "--", *QUEUE_COMMAND)
-        self._raise("reading the queue", [result])
+        result = self._run("exec", f"--namespace={SYSTEM}", names[0], f"--container={CONTAINER}", "--", *command)
+        self._raise("a command in the pod of Deckhouse", [result])
         return str(result["stdout"])
 
     def _discover(self, listings: Sequence[Listing]) -> None:
         """Learn which versions of DKP's kinds the cluster serves; every cluster serves those of Kubernetes."""
-        unknown = [each for each in listings if each.kind not in self._served]
-        if any(each.versions[0].startswith(GROUP) for each in unknown):
-            kinds = self._kinds_by_version()
-            for each in unknown:
-                offered = [version for version in each.versions if each.kind in kinds.get(version, ())]
-                self._served[each.kind] = offered[0] if offered else None
-                if each.required and not offered:
-                    raise Denied(_no_cluster(each))
-        for each in unknown:
-            if not each.versions[0].startswith(GROUP):
-                self._served[each.kind] = each.versions[0]
+        kinds = self._kinds_by_version()
+        for each in listings:
+            is_ours = each.versions[0].startswith(GROUP)
+            offered = [version for version in each.versions if not is_ours or each.kind in kinds.get(version, ())]
+            self._served[each.kind] = offered[0] if offered else None
+            if each.required and not offered:
+                raise Denied(_no_cluster(each))
 
     def _kinds_by_version(self) -> dict[str, set[str]]:
         group = self._run("get", "--raw", f"/apis/{GROUP}")
@@ -272,11 +281,6 @@ class CommandAccess(Access):
         self._raise("asking what the cluster serves", answers)
         resources = [_decoded(str(answer["stdout"])).get("resources") or () for answer in answers]
         return {version: {each["kind"] for each in found} for version, found in zip(versions, resources)}
-
-    def _check_served(self, served: Iterable[Listing], results: Iterable[Mapping[str, Any]]) -> None:
-        if any(_UNSERVED.search(self._runner.problem(each)) for each in results):
-            kinds = ", ".join(each.kind for each in served)
-            raise Outage(f"the API server does not serve all of {kinds} at the moment")
 
     def _run(self, *words: str) -> Mapping[str, Any]:
         return self._runner.ask("ansible.builtin.command", {"argv": [*self._command, *words]})

@@ -23,9 +23,11 @@ from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import Inva
 
 from .controller import ControllerAction
 from .documents import plain_data, read_document
-from .kubernetes import ACCESS_ARGUMENTS, Access, ApiAccess, CommandAccess, Denied, Objects, Outage, Runner
+from .kubernetes import ACCESS_ARGUMENTS, Access, ApiAccess, CommandAccess, Denied, Forbidden, Objects, Outage, Runner
 
 WAYS = {"api": ApiAccess, "command": CommandAccess}
+_MOST_SILENT = 3
+"""How many times in a row the queue is asked in vain."""
 PLAN_ARGUMENTS: dict[str, Any] = {
     "plan": {"type": "dict"},
     "plan_file": {"type": "path"},
@@ -41,29 +43,45 @@ class Watcher:
     def __init__(self, access: Access, *, name: str, queue: bool) -> None:
         self.access = access
         self._name = name
-        self._asks_queue = queue
+        self._queue_commands: tuple[tuple[str, ...], ...] = reading.QUEUE_COMMANDS if queue else ()
+        self._silent = 0
         self._settings: Objects | None = None
 
     def look(self) -> Observation:
         """One observation. Raises Outage, Denied, and InvalidContent for objects that cannot be right."""
-        if self._settings is None:
-            self._settings = self.access.read(reading.SETTINGS, reading.SETTINGS_OBJECTS)
-        listings = (*reading.MOVING, reading.WAITING_PODS)
-        objects = {**self._settings, **self.access.read(listings, (reading.DEPLOYMENT,))}
+        objects = {**(self._settings or {}), **self._read()}
         if has_failure_elsewhere(objects):
             objects.update(self.access.read((reading.NAMESPACES,)))
         seen = look(objects, name=self._name)
-        queue = self._queue() if self._asks_queue and wants_queue(seen) else None
+        queue = self._queue() if wants_queue(seen) else None
         return look(objects, name=self._name, queue=queue) if queue is not None else seen
 
+    def _read(self) -> Objects:
+        """What moves, and the first time all else, too."""
+        moving = (*reading.MOVING, reading.WAITING_PODS)
+        if self._settings is not None:
+            return self.access.read(moving, (reading.DEPLOYMENT,))
+        found = self.access.read((*moving, *reading.SETTINGS), (reading.DEPLOYMENT, *reading.SETTINGS_OBJECTS))
+        kept = {each.kind for each in (*reading.SETTINGS, *reading.SETTINGS_OBJECTS)}
+        self._settings = {kind: objects for kind, objects in found.items() if kind in kept}
+        return found
+
     def _queue(self) -> Queue | None:
-        """The queue, as far as it can be read: it is information, and nobody who may not read it is asked again."""
-        try:
-            return parse_queue(self.access.queue())
-        except Denied:
-            self._asks_queue = False
-        except Outage:
-            return None
+        """The queue, as far as it can be read: it is information, and nobody who may not read it goes on asking."""
+        for command in self._queue_commands:
+            try:
+                queue = parse_queue(self.access.execute(command))
+            except Forbidden:
+                self._queue_commands = ()
+                return None
+            except (Outage, Denied):
+                continue
+            if queue is not None:
+                self._queue_commands, self._silent = (command,), 0
+                return queue
+        self._silent += 1
+        if self._silent >= _MOST_SILENT:
+            self._queue_commands = ()
         return None
 
 
@@ -81,8 +99,8 @@ class ClusterAction(ControllerAction):
             return self._run_module(module, options, checking, task_vars)
 
         options = {**arguments, "kubeconfig": self._kubeconfig(arguments)}
-        access: Access = WAYS[arguments["access"]](Runner(run, secret), options)
         name = cluster_name(arguments, task_vars)
+        access: Access = WAYS[arguments["access"]](Runner(run, name, secret), options)
         return Watcher(access, name=name, queue=arguments["queue"])
 
     def plan(self, arguments: Mapping[str, Any]) -> Any:

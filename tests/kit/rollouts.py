@@ -23,8 +23,10 @@ from .shape import SMALL
 from .storage import write
 from .tree import build
 
-QUICK = {"poll": 0.2, "settle": 0.3, "timeout": 60, "discovery_timeout": 20, "grace": 0.5}
-"""Patience of rollouts in tests, in seconds."""
+QUICK = {"poll": 0.4, "settle": 0.4, "timeout": 60, "discovery_timeout": 20, "grace": 0.5, "queue": False}
+"""Patience of rollouts in tests, in seconds; the pods of a test have no queue to ask for."""
+RIGHTS = ("rbac.yml", "../../rollout/files/rbac.yml")
+"""Manifests that a service account of `facts_role` needs for a rollout."""
 STEPS = ("v1.68.4", "v1.69.0")
 CONSOLE = ("v1.36.2",)
 _VENDOR = moved(build(SMALL), root="dkp")
@@ -39,7 +41,7 @@ def update_plan(
 ) -> dict[str, Any]:
     """A plan for one cluster: `steps` of the platform and of `modules`; the platform first without an `order`."""
     by_module = {"console": CONSOLE} if modules is None else modules
-    plain = [{"platform": step} for step in steps]
+    plain: list[dict[str, Any]] = [{"platform": step} for step in steps]
     plain += [{"modules": {name: list(found) for name, found in by_module.items()}}] if by_module else []
     end = steps[-1] if steps else None
     member = {
@@ -91,12 +93,30 @@ def updating(cluster: KubeServer, private: Server, *, mode: str = "Manual", **se
         yield deckhouse
 
 
-def rollout(name: str, kubeconfig: Path, plan: Mapping[str, Any], *, access: str = "api", **options: Any) -> Task:
+def way_in(kubeconfig: Path, access: str) -> dict[str, str]:
+    """Options of the modules for access with a kubeconfig."""
+    found = {"access": access, "kubeconfig": str(kubeconfig)}
+    return {**found, "command": str(find_kubectl())} if access == "command" else found
+
+
+def rollout(name: str, kubeconfig: Path, plan: Mapping[str, Any], *, access: str = "command", **options: Any) -> Task:
     """A task that calls the module rollout."""
-    way = {"access": access, "kubeconfig": str(kubeconfig)}
-    if access == "command":
-        way["command"] = str(find_kubectl())
-    return task(name, "rollout", **{**way, **QUICK, "plan": dict(plan), **options})
+    return task(name, "rollout", **{**way_in(kubeconfig, access), **QUICK, "plan": dict(plan), **options})
+
+
+def rollout_role(name: str, kubeconfig: Path, plan: Mapping[str, Any], **options: Any) -> Task:
+    """A task that runs the role rollout, by a command."""
+    given = {**way_in(kubeconfig, "command"), **QUICK, "plan": dict(plan), **options}
+    return {
+        "name": name,
+        "ansible.builtin.include_role": {"name": "dkp.airgap.rollout"},
+        "vars": {f"rollout_{key}": value for key, value in given.items()},
+    }
+
+
+def shown(name: str) -> Task:
+    """A task whose result is what the role has kept."""
+    return {"name": name, "ansible.builtin.debug": {"var": "rollout_result"}}
 
 
 def wants(*versions: str, console: str = "") -> list[dict[str, str]]:
