@@ -69,11 +69,11 @@ def check(request: CheckRequest, registry: Registry, memory: HostMemory, stoppin
     bundle = read_bundle(request.source, memory, stopping) if request.source is not None else None
     carrying = request.plan or bundle
     content = carrying.content if carrying is not None else Content()
-    if carrying is not None and content.is_empty:
+    wanted = wanted_of(content, request.plan, request.clusters, address=str(registry.address))
+    if carrying is not None and content.is_empty and not any(line.carried for line in wanted.lines.values()):
         return Checked(nothing=True)
     if request.stage == PREFLIGHT:
         return _preflight(request, registry, bundle, content if carrying is not None else None)
-    wanted = wanted_of(content, request.plan, request.clusters, address=str(registry.address))
     promised = placed(bundle, registry.address, request.modules_path)
     with asking(registry, memory, blobs=request.blobs, delivered=promised.fixed) as asker:
         promised.teach(asker)

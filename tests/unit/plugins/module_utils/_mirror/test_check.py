@@ -222,8 +222,13 @@ def test_a_layer_that_is_gone_is_found_when_blobs_are_asked_for(target: Mirror, 
 
 def test_a_plan_that_brings_nothing_needs_no_request(target: Mirror) -> None:
     empty: dict[str, Any] = {**CONTENT, "platform": {}, "modules": {}, "security_db": {}}
-    checked = target.check(plan=target.plan(empty), clusters=[target.facts()])
+    nothing = target.plan(empty)
+    nothing["clusters"]["prod"] |= {"platform": {"from": "v1.70.0", "to": "v1.70.0", "steps": []}, "modules": {}}
+    checked = target.check(plan=nothing, clusters=[target.facts()])
     assert checked.nothing and not checked.findings and not target.server.exchanges
+    assert not target.check(plan=target.plan(empty)).nothing, (
+        "steps that are there already have to be whole all the same"
+    )
 
 
 def test_only_databases_take_as_many_requests(target: Mirror) -> None:
