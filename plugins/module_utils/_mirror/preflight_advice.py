@@ -14,6 +14,7 @@ from .._dkp.findings import Finding
 from .._dkp.nearest import listed
 from .._registry.kinds import ARTIFACTORY, ECR, GITEA, GITLAB, HARBOR, NEXUS, QUAY, ZOT
 from .._registry.probing import DENIED, UNSUPPORTED
+from .._registry.redaction import one_line
 from .demand import Demand
 from .preflight_answers import Answers
 from .preflight_refusals import refuses_credentials
@@ -21,6 +22,7 @@ from .preflight_refusals import refuses_credentials
 EXEMPT = "Exempt tags that match ^[0-9a-f]{64}$ from every rule that deletes by age, number or last use"
 _SHORT_LIFE = 30.0
 _SKEW = 300.0
+_LONGEST_NAME = 80
 _TYPES = {
     QUAY: (
         "Quay refuses artifacts of unknown media types, and vulnerability databases are such",
@@ -150,7 +152,8 @@ def _habits(answers: Answers, address: str) -> Iterator[Finding]:
         )
     seen = " ".join(answers.greeting.headers.get(name, "") for name in ("server", "via")).lower()
     if any(word in seen for word in _LIMITED):
-        message = f"a proxy ({seen.strip()}) stands before {address}, and may limit the size of uploads"
+        name = one_line(seen, longest=_LONGEST_NAME)
+        message = f"a proxy ({name}) stands before {address}, and may limit the size of uploads"
         hint = "Large images are sent in pieces where they are refused; client_max_body_size 0 makes it faster"
         yield Finding("body_size", "info", address, message, hint)
     if answers.left:

@@ -27,6 +27,7 @@ from .exchange import Call, Exchange
 from .kinds import ZOT, kind_of
 from .locations import BadLocation, Target, upload_location
 from .problems import LARGEST_ERROR_BODY
+from .redaction import one_line
 
 _ANYTHING = frozenset({200, 202, 204, 301, 302, 303, 307, 400, 401, 403, 404, 405, 410, 501})
 _TRIES = 2
@@ -199,7 +200,7 @@ def _patterns(rules: list[object]) -> tuple[str, ...]:
             for selector in selectors if isinstance(selectors, list) else []:
                 if isinstance(selector, dict):
                     excluded = "all but " if selector.get("decoration") == "excludes" else ""
-                    found.append(f"{excluded}{str(selector.get('pattern'))[:_LONGEST_PATTERN]}")
+                    found.append(f"{excluded}{one_line(str(selector.get('pattern')), longest=_LONGEST_PATTERN)}")
     return tuple(found[:_MOST_PATTERNS])
 
 
