@@ -15,6 +15,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.fields import plai
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.inventory import Inventory, parse_inventory
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.version import version_of_tag
 from ansible_collections.dkp.airgap.plugins.module_utils._registry.errors import AccessDenied
+from ansible_collections.dkp.airgap.tests.kit import planning
 from ansible_collections.dkp.airgap.tests.kit.behaviour import Basic
 from ansible_collections.dkp.airgap.tests.kit.checking import ROOT, SHAPE, TREE, Mirror, mirror, release_image
 from ansible_collections.dkp.airgap.tests.kit.faults import Status
@@ -119,3 +120,16 @@ def test_an_empty_registry_holds_nothing() -> None:
         target.server.store.repositories.clear()
         taken = target.inventory()
     assert taken.inventory == Inventory(images_repo=target.address) and not taken.findings
+
+
+def test_a_plan_starts_from_what_landed(target: Mirror) -> None:
+    offered = planning.platform(" ".join(SHAPE.versions), planning.channels(stable="v1.70.0"))
+
+    def carried() -> list[str]:
+        inventory = plain(target.inventory().inventory)
+        plan = planning.document_of(planning.cluster(version="v1.68.0"), vendor=offered, inventory=inventory)
+        return list(plan["content"]["platform"]["versions"])
+
+    assert carried() == ["v1.68.4", "v1.69.0", "v1.70.0"]
+    target.delete("", "v1.68.0")
+    assert carried()[0] == "v1.68.0", "what runs is incomplete, and brought again"
