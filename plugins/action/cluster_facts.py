@@ -20,13 +20,16 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.request im
     request_document,
 )
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.fields import parse_record
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.findings import parse_findings
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.plan.shortening import LARGEST
+from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 from ansible_collections.dkp.airgap.plugins.plugin_utils.controller import DOCUMENT_ARGUMENTS, ControllerAction
 from ansible_collections.dkp.airgap.plugins.plugin_utils.documents import plain_data
 
 ARGUMENTS: dict[str, Any] = {
-    "objects": {"type": "dict", "required": True},
+    "objects": {"type": "dict"},
+    "facts": {"type": "dict"},
     "preflight": {"type": "list", "elements": "dict"},
     "name": {"type": "str"},
     **DOCUMENT_ARGUMENTS,
@@ -52,7 +55,7 @@ class ActionModule(ControllerAction):
         """Make the facts, and write the request."""
         destination = self.destination(arguments)
         name = str(arguments["name"] or task_vars.get("inventory_hostname", ""))
-        facts = cluster_facts(arguments["objects"], name=name)
+        facts = _facts(arguments, name)
         request = UpdateRequest(
             facts,
             arguments["inventory"],
@@ -66,6 +69,16 @@ class ActionModule(ControllerAction):
         if 2 * len(json.dumps(document)) > LARGEST:
             return {**made, "omitted": ["request"]}
         return {**made, "request": document, "omitted": []}
+
+
+def _facts(arguments: Mapping[str, Any], name: str) -> ClusterFacts:
+    """The facts that were given, or those that are in the objects."""
+    if (arguments["objects"] is None) == (arguments["facts"] is None):
+        raise InvalidInput("give either objects, or facts that were made of them before")
+    if arguments["facts"] is None:
+        return cluster_facts(arguments["objects"], name=name)
+    found: ClusterFacts = parse_record(ClusterFacts, plain_data(arguments["facts"], "facts"), "facts")
+    return found
 
 
 def summary(facts: ClusterFacts) -> str:

@@ -28,8 +28,12 @@ options:
     description:
       - A mapping from kinds to lists of objects, as P(dkp.airgap.cluster_facts#filter) takes it.
       - Leave out a kind that was not read.
+      - Exactly one of this and O(facts) is needed.
     type: dict
-    required: true
+  facts:
+    description:
+      - The facts, as they were made before, for a request that says more.
+    type: dict
   name:
     description:
       - What the cluster is called in requests, plans and results.

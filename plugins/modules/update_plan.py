@@ -45,8 +45,8 @@ options:
     default: false
   leave_out_refused:
     description:
-      - Plan without the clusters that would not take what would be planned for them, when there are others. They are told
-        in RV(left_out). Without it, errors of one cluster stand against the whole plan.
+      - Plan without the clusters that would not take what would be planned for them, when there are others. They are
+        told in RV(left_out). Without it, errors of one cluster stand against the whole plan.
     type: bool
     default: false
   accept_findings:
