@@ -235,6 +235,9 @@ class Network:
             find(program, package=package)
         if os.geteuid():
             raise MissingProgram("network namespaces are made by root only")
+        probe = ["unshare", "--net", "--mount", "true"]
+        if subprocess.run(probe, capture_output=True, check=False).returncode:
+            raise MissingProgram("root may not make network namespaces here")
         self._python = python
         self.block = Block()
         self.directory = Path(tempfile.mkdtemp(prefix="dkp-network-"))

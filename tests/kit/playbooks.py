@@ -119,6 +119,7 @@ class Ansible:
         *arguments: str,
         defaults: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        timeout: float = _TIMEOUT,
     ) -> Run:
         """Run `tasks` with further command line `arguments`; `defaults` are the options of the registry group."""
         play = {
@@ -133,7 +134,7 @@ class Ansible:
         playbook.write_text(json.dumps([play]))
         inventory = self._directory / "inventory"
         inventory.write_text(f"localhost ansible_connection=local ansible_python_interpreter={self._python}\n")
-        return self._run(["-i", str(inventory), str(playbook), *arguments], environment or {})
+        return self._run(["-i", str(inventory), str(playbook), *arguments], environment or {}, timeout=timeout)
 
     def playbook(
         self,

@@ -15,6 +15,7 @@ import base64
 import io
 import json
 import tarfile
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ _MANIFESTS = (
 _TOP = Path("docker/registry/v2")
 _GZIP = b"\x1f\x8b"
 _TIMEOUT = 10
+_ATTEMPTS = 100
 
 
 class RegistryTrouble(Exception):
@@ -190,13 +192,18 @@ class StoredContent:
     def _resolved(self, repository: str, reference: str) -> str | None:
         if ":" in reference:
             link = self._manifests(repository) / "revisions/sha256" / _hex(reference) / "link"
-        else:
-            link = self._manifests(repository) / "tags" / reference / "current/link"
-        try:
-            # A link is being written when it is empty.
-            return link.read_text() or None
-        except FileNotFoundError:
-            return None
+            return reference if link.exists() else None
+        link = self._manifests(repository) / "tags" / reference / "current/link"
+        for _unused in range(_ATTEMPTS):
+            try:
+                digest = link.read_text()
+            except FileNotFoundError:
+                return None
+            if digest:
+                return digest
+            # Distribution 2 writes in place: this is the moment between two states.
+            time.sleep(0.001)
+        return None
 
     def _complete(self, repository: str, digest: str) -> bool:
         raw = self._read(digest) if self._resolved(repository, digest) else None
