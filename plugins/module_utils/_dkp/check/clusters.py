@@ -34,8 +34,10 @@ def judge_requirements(wanted: Wanted, lines: Mapping[str | None, Line], planned
     """
     found = Findings()
     offers = {name: _offer(wanted.lines[name], line) for name, line in lines.items() if name in wanted.lines}
+    modules = {name: offer for name, offer in offers.items() if name is not None}
+    planner = Planner(Vendor(platform=offers.get(None), modules=modules))  # clusters that ask the same share an answer
     for name, facts in wanted.clusters.items():
-        for finding in _anew(facts, wanted, offers):
+        for finding in _anew(facts, wanted, planner):
             found.add(finding, name)
         for finding in _leaving(facts, wanted, lines):
             found.add(finding, name)
@@ -62,17 +64,13 @@ def _offer(wanted: WantedLine, line: Line) -> Offer:
     return Offer(channels, line.listed or tuple(sorted(releases)), releases)
 
 
-def _anew(facts: ClusterFacts, wanted: Wanted, offers: Mapping[str | None, Offer]) -> Iterator[Finding]:
-    modules = {name: offer for name, offer in offers.items() if name is not None}
-    enabled = frozenset(
-        name for name in modules if name in (facts.modules or {}) and (facts.modules or {})[name].enabled
-    )
+def _anew(facts: ClusterFacts, wanted: Wanted, planner: Planner) -> Iterator[Finding]:
+    """The requirements of the steps that the registry leads the cluster over, as things are now."""
     target = None
     for walk in wanted.lines[None].walks if None in wanted.lines else ():
         if walk.cluster == facts.name:
             target = wanted.lines[None].channels.get(walk.channel or "") or walk.end
-    vendor = Vendor(platform=offers.get(None), modules=modules)
-    plan = Planner(vendor, ModuleChoice(include=enabled)).plan(facts, Wish(target, "never", True), None)
+    plan = planner.plan(facts, Wish(target, "never", True), None)
     yield from (finding for finding in plan.findings if finding.id in _REQUIREMENTS)
 
 
