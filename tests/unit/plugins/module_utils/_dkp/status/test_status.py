@@ -61,14 +61,10 @@ def status(
     *,
     vendor: dict[str, Any] | None = VENDOR,
     registry: dict[str, Any] | None = None,
-    offered: Any = MODULES,
+    offered: dict[str, Any] | None = None,
 ) -> ClusterStatus:
-    answers = Answers(
-        [vendor] if vendor else [],
-        [offered] if offered and vendor else [],
-        {"inside": registry} if registry else {},
-        OFFLINE,
-    )
+    modules_read = [offered or MODULES] if vendor else []
+    answers = Answers([vendor] if vendor else [], modules_read, {"inside": registry} if registry else {}, OFFLINE)
     found = cluster_status(about, answers)
     document = status_document({"prod": found})
     assert parse_status(document) == {"prod": found}, "it is read back as it was written"
