@@ -11,9 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.cluster.reading import cluster_facts
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.fields import plain
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout import observation as observing
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.observation import Observation, look
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.queue import Queue, parse_queue
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.report import cluster_result
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.states import (
     module_state,
     platform_next,
@@ -339,3 +342,19 @@ def test_whose_namespace_it_is_matters_only_where_an_image_lacks_elsewhere() -> 
 
     assert observing.has_failure_elsewhere(objects_of(unpulled("kube-system")))
     assert not observing.has_failure_elsewhere(objects_of(unpulled("d8-system"), unpulled("shop", "CrashLoopBackOff")))
+
+
+def test_a_look_names_the_cluster_as_its_request_does() -> None:
+    """Else nobody could tell whether a cluster has moved on since."""
+    by_kind: dict[str, list[KubeObject]] = {}
+    for one in clusters.manual_ee():
+        by_kind.setdefault(one["kind"], []).append(one)
+    for position, one in enumerate(each for kind in by_kind.values() for each in kind):
+        one["metadata"]["resourceVersion"] = str(position)
+    facts, told = cluster_facts(by_kind, name="prod"), cluster_result(look(by_kind, name="prod"))
+    assert facts.resource_version and told["resource_version"] == facts.resource_version
+    same = ("name", "uuid", "version", "switched_version", "channel", "update_mode")
+    assert {key: told[key] for key in same} == {key: plain(getattr(facts, key)) for key in same}
+    assert told["updating"] is False
+    assert cluster_result(seen(objects.release(RUNNING, phase="Deployed", isUpdating="true")))["updating"] is True
+    assert cluster_result(seen(image_version="v1.69.0"))["updating"] is True
