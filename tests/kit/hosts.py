@@ -168,9 +168,8 @@ class Host:
         self._cables.append(cable)
 
     def kill_sessions(self) -> None:
-        """End at once all that runs on it except sshd itself."""
-        kept = {one.pid for one in (self._holder, self._sshd) if one}
-        end_processes(self.namespace, but=frozenset(kept))
+        """End at once all that runs on it because somebody has logged in."""
+        end_processes(self.namespace, _is_of_session)
 
     def stop(self) -> None:
         """End everything of it that is of this process."""
@@ -301,6 +300,16 @@ class Network:
 def _generate(key: Path) -> None:
     program = str(find("ssh-keygen", package="openssh-client"))
     subprocess.run([program, "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+
+
+def _is_of_session(process: int) -> bool:
+    try:
+        directory = Path("/proc", str(process))
+        of_sshd = (directory / "cmdline").read_bytes().startswith(b"sshd: root")
+        return of_sshd or b"\0SSH_CONNECTION=" in b"\0" + (directory / "environ").read_bytes()
+    except OSError:
+        # It has ended meanwhile.
+        return False
 
 
 def _answers(address: str) -> bool:

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _NAMED = Path("/run/netns")
@@ -139,11 +139,11 @@ def processes_in(namespace: str) -> Iterator[int]:
                 yield int(entry.name)
 
 
-def end_processes(namespace: str, *, but: frozenset[int] = frozenset()) -> None:
-    """Kill all that runs in a namespace, and what those start meanwhile."""
+def end_processes(namespace: str, chosen: Callable[[int], bool] = lambda _unused: True) -> None:
+    """Kill all of the `chosen` that run in a namespace, and what those start meanwhile."""
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
-        left = set(processes_in(namespace)) - but
+        left = set(filter(chosen, processes_in(namespace)))
         if not left:
             return
         for process in left:

@@ -235,5 +235,5 @@ class Ansible:
     def _kill(self, mark: str) -> None:
         end_marked(mark)
         if self._network:
-            for host in (self._network.controller, *self._network.hosts.values()):
+            for host in self._network.hosts.values():
                 host.kill_sessions()
