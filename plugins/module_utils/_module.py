@@ -241,8 +241,14 @@ def fit(values: dict[str, Any], long_lists: Sequence[str], *, largest: int = _LA
 
 
 def _take_out(values: Any, path: Sequence[str]) -> bool:
-    """Remove what `path` names; ``*`` is every key or item. Whether there was anything."""
+    """Remove what `path` names; ``*`` is every key or item, ``findings[100:]`` what comes after the first hundred.
+    Whether there was anything."""
     key, rest = path[0], path[1:]
+    if key.endswith(":]"):
+        name, _bracket, start = key[:-2].partition("[")
+        items = values.get(name, ())
+        values.update({name: items[: int(start)]} if len(items) > int(start) else {})
+        return len(items) > int(start)
     if key == "*":
         each = list(values.values() if isinstance(values, dict) else values)
         return sum(_take_out(value, rest) for value in each) > 0

@@ -189,6 +189,8 @@ from ansible_collections.dkp.airgap.plugins.module_utils._module import (
 )
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
+LONG_LISTS = ("inventory", "findings[200:]", "findings[50:]", "findings")
+
 
 def work(task: Task) -> Result:
     """Look at the registry, and write down what it holds."""
@@ -212,7 +214,7 @@ def work(task: Task) -> Result:
             "inventory": document,
             "dest": str(dest) if dest is not None else None,
         },
-        ("inventory", "findings"),
+        LONG_LISTS,
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._module import fit
 from ansible_collections.dkp.airgap.plugins.modules import (
+    mirror_check_info,
+    mirror_inventory_info,
     module_releases_info,
     oci_bundle_info,
     oci_bundle_pull,
@@ -82,6 +84,8 @@ RESULTS: list[tuple[Any, dict[str, Any], set[str]]] = [
         {"bundle", "sizes"},
     ),
     (oci_bundle_info, {"content": CONTENT, "archives": ARCHIVES, "findings": FINDINGS, "ok": True}, {"content", "ok"}),
+    (mirror_check_info, {"ok": False, "findings": FINDINGS * 20}, {"ok", "findings"}),
+    (mirror_inventory_info, {"inventory": CONTENT, "findings": FINDINGS * 20}, {"findings"}),
     (oci_bundle_push, {"tags": TAGS, "diff": {"before": {}, "after": {}}, "findings": FINDINGS}, {"findings"}),
 ]
 # The same registry as a plan reads it: three steps each, and the versions between.
@@ -136,6 +140,12 @@ def test_the_steps_that_a_plan_asked_for_are_never_left_out(number: int) -> None
     module = values["modules"]["some-module-0"]
     assert tuple(module["releases"]) == STEPS and module["stray"] == []
     assert all(release.keys() >= {"version", "requirements", "jumps"} for release in module["releases"].values())
+
+
+def test_of_many_findings_the_first_are_told() -> None:
+    values: dict[str, Any] = {"findings": [{"message": "x" * 1000, "number": number} for number in range(500)]}
+    assert fit(values, mirror_check_info.LONG_LISTS) == ["findings[200:]"]
+    assert [each["number"] for each in values["findings"]] == list(range(200))
 
 
 def test_a_list_that_is_not_there_is_not_named() -> None:
