@@ -14,6 +14,7 @@ from typing import Any
 from ansible.utils.display import Display
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.findings import Finding
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout import decision as deciding
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout import reading
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.decision import (
     Choice,
     Decision,
@@ -24,7 +25,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.decision i
 )
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.goal import Goal, parse_goal
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.memory import Memory, approved, missed, remember
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.observation import Observation
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.observation import Observation, judges_approvals
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.reasons import STATE_OF_FINDING
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.report import (
     cluster_result,
@@ -237,6 +238,8 @@ class Walk:
             return told
         patch = approval_patch(wanted, apply_now=False)
         try:
+            if not judges_approvals(self._watcher.access.read((reading.WEBHOOKS,))):
+                return {**told, "message": "this version of DKP has no webhook that judges approvals"}
             denial = self._watcher.access.patch(_KINDS[wanted.kind], wanted.release, patch, dry_run=True)
         except AirgapError as error:
             return {**told, "message": str(error)}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster import platform
+from ..cluster.conditions import approval_webhook
 from ..cluster.facts import ModuleFacts, ReleaseFacts
 from ..cluster.modules import modules as modules_of
 from ..cluster.objects import KINDS, KubernetesObject, Observed, observe
@@ -273,6 +274,11 @@ def failures_of(pod: KubernetesObject) -> list[tuple[str, str]]:
 
     stated = (pod.read(f"status.{key}", read) or [] for key in ("initContainerStatuses", "containerStatuses"))
     return [each for some in stated for each in some]
+
+
+def judges_approvals(objects: Mapping[str, Any]) -> bool:
+    """Whether the cluster has the webhook that judges approvals (§1.8); without it every dry run is a success."""
+    return approval_webhook(observe(objects, ("ValidatingWebhookConfiguration",))) is True
 
 
 def has_failure_elsewhere(objects: Mapping[str, Any]) -> bool:

@@ -51,6 +51,7 @@ SETTINGS = (
 WAITING_PODS = Listing("Pod", ("v1",), fields="status.phase=Pending")
 """A pod one of whose images cannot be pulled is in this phase; all others would be thousands."""
 NAMESPACES = Listing("Namespace", ("v1",))
+WEBHOOKS = Listing("ValidatingWebhookConfiguration", ("admissionregistration.k8s.io/v1",))
 DEPLOYMENT = Single("Deployment", "apps/v1", "d8-system", "deckhouse")
 SETTINGS_OBJECTS = (
     Single("Secret", "v1", "d8-system", "deckhouse-discovery"),
@@ -63,5 +64,8 @@ SETTINGS_OBJECTS = (
 SYSTEM = "d8-system"
 CONTAINER = "deckhouse"
 LEADER = ("app=deckhouse", "leader=true")
-QUEUE_COMMAND = ("curl", "-s", "http://127.0.0.1:9652/queue/list.json")
-"""§10.2; runs inside of the pod of Deckhouse."""
+QUEUE_COMMANDS = (
+    ("curl", "-s", "http://127.0.0.1:9652/queue/list.json"),
+    ("deckhouse-controller", "queue", "list"),
+)
+"""Two ways to the same answer inside of the pod of Deckhouse (§10.2); not every image has the program of the first."""
