@@ -69,13 +69,13 @@ def _demo_output() -> None:
 
 
 def all_tests(root: Path) -> Iterator[list[Outcome]]:
-    """The whole of ``make test``, quick answers first."""
+    """The whole of ``make test``: lint first, which answers quickly, then the longest first, so that no processor waits
+    for another."""
     both = machine.PROCESSORS
     yield set_up()
     yield run_steps(lint_steps(root), side_by_side=both)
-    yield run_steps([*unit_steps(root), *server_steps(root)], side_by_side=both)
-    yield run_steps([*role_steps(root), *module_steps(root)], side_by_side=both)
-    yield run_steps(sanity_steps(), side_by_side=both)
+    long = [*role_steps(root), *unit_steps(root), *server_steps(root), *module_steps(root), *sanity_steps()]
+    yield run_steps(long, side_by_side=both)
     yield run_steps(package.package_steps(root))
     yield run_steps([_demo_step()])
 
@@ -132,6 +132,7 @@ TARGETS: dict[str, Callable[[], int]] = {
     "build": _build,
     "demo": lambda: _play("demo/run.py"),
     "bench": lambda: _play("bench/run.py"),
+    "kills": lambda: _play("soak/kills.py"),
 }
 
 

@@ -22,6 +22,10 @@ from .steps import Failed, Step, Tally
 # Code below these imports Ansible; everything else under tests/unit must do without.
 _NEEDS_ANSIBLE = ("tests/unit/plugins/action", "tests/unit/plugins/filter", "tests/unit/plugins/modules")
 _ROLES = "tests/modules/roles"
+_MODULES = ("tests/modules", *_NEEDS_ANSIBLE)
+# With any ansible-core that lies between the oldest and the newest: every module and action plugin by its examples, and
+# how options, results and facts pass between Ansible and them.
+_BETWEEN = ("tests/modules/test_examples.py", "tests/modules/test_options.py", "tests/modules/test_cluster_facts.py")
 _WHOLE_WAY = "test_cluster_to_bundle.py"
 
 
@@ -42,19 +46,21 @@ def _run_unit(root: Path, spec: EnvironmentSpec) -> Tally:
 
 def module_steps(root: Path) -> list[Step]:
     """Modules as a playbook runs them: every ansible-core, with the modules on the oldest and the newest Python by
-    turns. The code below them runs on both without Ansible."""
+    turns; all tests with the outermost two. The code below them runs on both Pythons without Ansible."""
+    outermost = (next(iter(CORES)), list(CORES)[-1])
     return [
         Step(
             "modules",
             f"ansible-core {core}, modules on Python {target.python}",
-            functools.partial(_run_modules, root, core, target),
+            functools.partial(_run_modules, root, core, target, _MODULES if core in outermost else _BETWEEN),
         )
         for core, target in zip(CORES, itertools.cycle(TARGETS.values()))
     ]
 
 
-def _run_modules(root: Path, core: str, target: EnvironmentSpec) -> Tally:
-    paths = [path for path in ("tests/modules", *_NEEDS_ANSIBLE) if any((root / COLLECTION / path).rglob("test_*.py"))]
+def _run_modules(root: Path, core: str, target: EnvironmentSpec, wanted: Sequence[str]) -> Tally:
+    collection = root / COLLECTION
+    paths = [path for path in wanted if (collection / path).is_file() or any((collection / path).rglob("test_*.py"))]
     return _run_through_ansible(root, core, target, [*paths, f"--ignore={_ROLES}"], layer="modules")
 
 
