@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -25,7 +26,11 @@ from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.decision i
 )
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.goal import Goal, parse_goal
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.memory import Memory, approved, missed, remember
-from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.observation import Observation, judges_approvals
+from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.observation import (
+    Observation,
+    judges_approvals,
+    update_alerts,
+)
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.reasons import STATE_OF_FINDING
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.rollout.report import (
     cluster_result,
@@ -217,6 +222,9 @@ class Walk:
             self._change("no-approval", f"approving {wanted.release} did not work, trying again: {outage}")
             self._memory = missed(self._memory, now)
             return wait
+        except Denied as denied:
+            finding = Finding("denied", "error", wanted.release, str(denied), "")
+            return Decision(deciding.STOP, deciding.STOPPED, str(denied), findings=(finding,))
         if not denial:
             version = wanted.version if wanted.kind == PLATFORM else None
             self._memory = approved(self._memory, wanted.release, version, now)
@@ -247,6 +255,7 @@ class Walk:
 
     def _result(self, observation: Observation, situation: Situation, found: Decision) -> dict[str, Any]:
         steps = step_results(observation, situation, self._goal, self._memory)
+        found = self._with_alerts(found)
         failed = found.do == deciding.STOP
         if not failed:
             self._tell(found.message)
@@ -267,6 +276,18 @@ class Walk:
             "msg": f"{self._name}: {found.message}{_hints(found)}",
             "text": text_lines(observation, situation.platform, situation.modules, steps),
         }
+
+    def _with_alerts(self, found: Decision) -> Decision:
+        """Where the cluster creates no release, its alerts may say why; that they cannot be read is no matter."""
+        if all(each.id != "no_release" for each in found.findings):
+            return found
+        try:
+            alerts = update_alerts(self._watcher.access.read((reading.ALERTS,)))
+        except (Outage, Denied):
+            return found
+        said = "".join(f". Alert {each}" for each in alerts)
+        findings = tuple(replace(each, message=f"{each.message}{said}") for each in found.findings)
+        return replace(found, findings=findings, message=f"{found.message}{said}")
 
     def _show(self, observation: Observation, situation: Situation, found: Decision) -> None:
         """Show what has changed since the last time."""

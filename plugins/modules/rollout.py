@@ -185,7 +185,7 @@ findings:
   description:
     - What stands in the way, each as C({id, severity, subject, message, hint}). Ids are C(requirements), C(gap),
       C(suspended), C(image_pull), C(module_error), C(frozen_chain), C(no_release), C(disruption), C(policy),
-      C(beyond_plan), C(no_channel), C(local_registry), C(unreachable) and C(timeout).
+      C(beyond_plan), C(no_channel), C(local_registry), C(denied), C(unreachable) and C(timeout).
   returned: success
   type: list
   elements: dict

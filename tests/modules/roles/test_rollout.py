@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dkp.airgap.tests.kit.cluster import KubeServer
-from ansible_collections.dkp.airgap.tests.kit.cluster_objects import WAITS_FOR_APPROVAL, release
+from ansible_collections.dkp.airgap.tests.kit.cluster_objects import WAITS_FOR_APPROVAL, alert, release
 from ansible_collections.dkp.airgap.tests.kit.deckhouse import Deckhouse
 from ansible_collections.dkp.airgap.tests.kit.facts_role import service_account
 from ansible_collections.dkp.airgap.tests.kit.playbooks import Ansible, task
@@ -85,12 +85,16 @@ def test_a_rollout_lives_through_an_outage_of_the_api(
         publish(private.storage, "v1.68.4", modules=False)
         outage = threading.Thread(target=_go_away, args=(cluster, deckhouse))
         outage.start()
-        plan = update_plan(("v1.68.4",), {})
-        run = ansible.play([rollout("Walk", kubeconfig, plan, approved=wants("v1.68.4"))])
+        run = ansible.play([rollout("Walk", kubeconfig, update_plan(("v1.68.4",), {}), approved=wants("v1.68.4"))])
         outage.join()
+        cluster.apply([alert("DeckhouseUpdatingFailed", severity=4, summary="versions is not in sequence")])
+        awaited = ansible.play([rollout("Wait", kubeconfig, update_plan(modules={}), discovery_timeout=0.1)])
     walk = run.ok("Walk")
     assert (walk["state"], walk["approved"]) == ("done", ["v1.68.4"]) and deckhouse.deployed == ["v1.68.4"]
     assert "the cluster does not answer, trying again" in run.output
+    stopped = awaited.failure("Wait")
+    assert "has not created any release after v1.68.4" in stopped and "(P2)" in stopped
+    assert "Alert DeckhouseUpdatingFailed: versions is not in sequence" in stopped
 
 
 def _go_away(cluster: KubeServer, deckhouse: Deckhouse) -> None:

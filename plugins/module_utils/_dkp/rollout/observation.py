@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster import platform
-from ..cluster.conditions import approval_webhook
+from ..cluster.conditions import alerts, approval_webhook
 from ..cluster.facts import ModuleFacts, ReleaseFacts
 from ..cluster.modules import modules as modules_of
 from ..cluster.objects import KINDS, KubernetesObject, Observed, observe
@@ -33,6 +33,7 @@ from .queue import Queue
 SUSPENDED = "Suspended"
 _PULL_FAILURES = frozenset({"ImagePullBackOff", "ErrImagePull"})
 _SYSTEM_PREFIX = "d8-"
+_UPDATING = "UpdatingFailed"
 _OBSERVED_KINDS = (*KINDS, "Pod", "Namespace")
 
 
@@ -279,6 +280,12 @@ def failures_of(pod: KubernetesObject) -> list[tuple[str, str]]:
 def judges_approvals(objects: Mapping[str, Any]) -> bool:
     """Whether the cluster has the webhook that judges approvals (§1.8); without it every dry run is a success."""
     return approval_webhook(observe(objects, ("ValidatingWebhookConfiguration",))) is True
+
+
+def update_alerts(objects: Mapping[str, Any]) -> tuple[str, ...]:
+    """What alerts say that fire because of updates."""
+    found = alerts(observe(objects, ("ClusterAlert",))) or ()
+    return tuple(f"{each.name}: {each.summary}" for each in found if _UPDATING in each.name)
 
 
 def has_failure_elsewhere(objects: Mapping[str, Any]) -> bool:

@@ -51,6 +51,7 @@ SETTINGS = (
 WAITING_PODS = Listing("Pod", ("v1",), fields="status.phase=Pending")
 """A pod one of whose images cannot be pulled is in this phase; all others would be thousands."""
 NAMESPACES = Listing("Namespace", ("v1",))
+ALERTS = Listing("ClusterAlert", (_OLDEST,))
 WEBHOOKS = Listing("ValidatingWebhookConfiguration", ("admissionregistration.k8s.io/v1",))
 DEPLOYMENT = Single("Deployment", "apps/v1", "d8-system", "deckhouse")
 SETTINGS_OBJECTS = (

@@ -39,14 +39,15 @@ _READY = "Ready"
 _UNTIL = re.compile(r"\buntil ([^,;]+)")
 _ORDER = re.compile(r"awaiting for (\S+) release to be deployed", re.IGNORECASE)
 _SAYINGS: tuple[tuple[str, str], ...] = (
-    (GAP, r"(minor|major) version is greater than deployed|exceed"),
+    (NOTIFICATION, r"send release notification"),
+    (GAP, r"(minor|major) version is greater than deployed|channel accepts|exceeds .*channel"),
     (DISRUPTION, r"disruption approval"),
     (REQUIREMENTS, r"requirement|not met"),
     (ORDER, r"awaiting for \S+ release to be deployed"),
     (POD, r"awaiting for .*to be ready"),
     (APPROVAL, r"/approved\b"),
     (POLICY, r"update policy .*not (found|set)"),
-    (NOTIFICATION, r"by notification|release notification"),
+    (NOTIFICATION, r"by notification"),
     (WINDOW, r"update window"),
     (CANARY, r"postponed"),
     (IS_SUSPENDED, r"is suspended"),
