@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 
-"""The kit's scenery of a whole journey: everybody reaches what they should, and a cluster follows its registry."""
+"""The kit's scenery of a whole journey: everybody reaches what they should, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.dkp.airgap.tests.kit.cluster import KubeServer
 from ansible_collections.dkp.airgap.tests.kit.journey import Journey
-from ansible_collections.dkp.airgap.tests.kit.mirrored import Held, mirrored
 from ansible_collections.dkp.airgap.tests.kit.programs import MissingProgram
-from ansible_collections.dkp.airgap.tests.kit.storage import write
 
 
-def test_each_side_of_a_gap_reaches_its_own_and_a_cluster_takes_what_its_registry_gets(
+def test_each_side_of_a_gap_reaches_its_own_and_what_is_carried(
     cluster: KubeServer, tmp_path: Path, target_python: str
 ) -> None:
     try:
@@ -43,12 +41,4 @@ def test_each_side_of_a_gap_reaches_its_own_and_a_cluster_takes_what_its_registr
         (journey.desk("inside") / "request.yml").write_text("from inside")
         journey.carry("request.yml", start="inside", end="outside")
         assert Path(journey.variables("outside")["dkp_request_file"]).read_text() == "from inside"
-        steps = ["v1.68.4", "v1.69.0"]
-        # As somebody who pushes well.
-        carried = Held((*steps,), {"stable": steps[-1]})
-        write(mirrored(journey.vendor.tree, carried, {}, root="dkp"), private.storage)
-        for step in steps:
-            journey.deckhouse.settle()
-            journey.cluster.client.patch("DeckhouseRelease", step, patch={"approved": True})
-            journey.wait_for_version(step)
-        assert journey.deckhouse.deployed == steps and not journey.exposures
+        assert journey.phases() == {"v1.68.0": "Deployed"} and not journey.exposures
