@@ -21,7 +21,7 @@ from .journal import Journaled, load
 from .parts import PartSpace, parse_part_name
 from .work import WorkSpace
 
-_HARMLESS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
+_HARMLESS = frozenset({".incoming", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
 
 
 @dataclass

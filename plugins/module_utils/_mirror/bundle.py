@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from .._bundle.arrival import check_not_arriving
 from .._bundle.delivery import Delivery, parse
 from .._bundle.directory import DELIVERY_NAME, JOURNAL_NAME, ArchiveFiles, archives_of
 from .._bundle.errors import BundleDamaged, BundleError, BundleUnfinished
@@ -220,6 +221,7 @@ def _read_delivery(directory: Path) -> Delivery | None:
             f"{directory}: the bundle is unfinished, a pull into it was interrupted; "
             "run the pull again until it succeeds"
         )
+    check_not_arriving(directory)
     return None
 
 

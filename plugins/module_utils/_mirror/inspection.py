@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._bundle.arrival import check_not_arriving
 from .._bundle.delivery import ArchiveSummary, DeliveredImage, Delivery, Part, parse
 from .._bundle.directory import DELIVERY_NAME, JOURNAL_NAME, ArchiveFiles, archives_of
-from .._bundle.errors import BundleDamaged, BundleError
+from .._bundle.errors import BundleDamaged, BundleError, BundleUnfinished
 from .._bundle.index import ArchiveIndex
 from .._bundle.parts import parse_part_name
 from .._dkp.findings import Finding
@@ -33,11 +34,12 @@ _MOST_FINDINGS = 200
 
 @dataclass
 class Inspection:
-    """What was found. `images` come from what lies there, `content` from delivery.json where there is one."""
+    """What was found. `images` come from what lies there, `content` and `plan` from delivery.json if there is one."""
 
     archives: list[ArchiveSummary] = field(default_factory=list)
     images: list[DeliveredImage] = field(default_factory=list)
     content: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] | None = None
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -89,6 +91,13 @@ def _delivery(source: Path, found: Inspection) -> Delivery | None:
         message = f"{directory}: the bundle is unfinished; a pull into it was interrupted"
         found.findings.append(
             Finding("unfinished", "error", str(directory), message, "Run the pull again until it succeeds")
+        )
+        return None
+    try:
+        check_not_arriving(directory)
+    except BundleUnfinished as error:
+        found.findings.append(
+            Finding("unfinished", "error", str(directory), str(error), "Run the transfer again until it succeeds")
         )
     return None
 
@@ -179,6 +188,7 @@ def _summary(files: ArchiveFiles, index: ArchiveIndex) -> ArchiveSummary:
 def _describe(bundle: OpenBundle, delivery: Delivery | None, found: Inspection) -> None:
     if delivery is not None:
         found.content = delivery.content
+        found.plan = delivery.plan
         found.images = list(delivery.images)
         return
     for path, layout in sorted(bundle.layouts.items()):
