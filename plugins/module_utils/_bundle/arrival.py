@@ -27,6 +27,8 @@ from .workspace import sync_directory
 
 INCOMING_NAME = ".incoming"
 PREVIOUS_NAME = DELIVERY_NAME + ".previous"
+SLICE_NAME = "slice"
+"""What the role brings through the controller, on its way into a part."""
 OK, MISSING, PARTIAL, DAMAGED = "ok", "missing", "partial", "damaged"
 Verdict = Callable[[Path, Part], bool]
 """Whether the file, which has the size of the part, holds its bytes."""
@@ -184,8 +186,12 @@ class Arrival:
     def begin(self, states: Sequence[PartState]) -> None:
         """Make the place where parts arrive, without what is of no use; the bundle that lies here stays whole."""
         self.incoming.mkdir(parents=True, exist_ok=True)
-        settled = [state.part.name for state in states if state.state == OK and state.path.parent == self.directory]
-        for path in [*self.leftovers(), *(self.incoming / name for name in settled)]:
+        useless = [
+            state.part.name
+            for state in states
+            if state.state == DAMAGED or (state.state == OK and state.path.parent == self.directory)
+        ]
+        for path in [*self.leftovers(), *(self.incoming / name for name in useless)]:
             path.unlink(missing_ok=True)
 
     def retire(self, keep: Iterable[str]) -> None:
@@ -219,7 +225,8 @@ class Arrival:
         back = next(path for path in (self.incoming / DELIVERY_NAME, self.incoming / PREVIOUS_NAME) if path.is_file())
         os.replace(back, self.directory / DELIVERY_NAME)
         sync_directory(self.directory)
-        (self.incoming / PREVIOUS_NAME).unlink(missing_ok=True)
+        for name in (PREVIOUS_NAME, SLICE_NAME):
+            (self.incoming / name).unlink(missing_ok=True)
         if not any(self.incoming.iterdir()):
             self.incoming.rmdir()
 

@@ -177,9 +177,10 @@ def receive(
     arrival.directory.mkdir(parents=True, exist_ok=True)
     with held(arrival):
         arrival.begin(states)
-        if missing:
-            return _arrived(arrival, states, changed=True, complete=False)
-        return finished(arrival, states, memory, ownership=ownership)
+        if not missing:
+            return finished(arrival, states, memory, ownership=ownership)
+    arrival.incoming.mkdir(exist_ok=True)  # empty as it is, whoever held it has taken it away
+    return _arrived(arrival, states, changed=True, complete=False)
 
 
 def received(arrival: Arrival, memory: HostMemory, stopping: Stopping, *, ownership: Ownership) -> Arrived:

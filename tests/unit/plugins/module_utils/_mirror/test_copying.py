@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle import medium, reserve
-from ansible_collections.dkp.airgap.plugins.module_utils._bundle.arrival import hash_of
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.arrival import Arrival, hash_of, shipment_of
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.errors import BundleError, BundleUnfinished, NoSpace
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.ownership import Ownership
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror import arriving, volumes
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.bundle import open_bundle
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.copying import Copied, CopyRequest, copy_bundle
@@ -313,3 +314,29 @@ def test_the_notes_on_a_medium_may_be_anything(site: Site, room: Callable[..., N
         (site.stick / ".incoming/received.json").write_text(text)
         assert not site.fill().changed
     assert hash_of(site.source / "security.tar") == hash_of(site.source / "security.tar")
+
+
+def test_a_receiver_forgets_what_came_damaged_and_a_slice_that_was_left(site: Site) -> None:
+    shipment = shipment_of(site.source / "delivery.json")
+    stopping = Stopping()
+
+    def arrival() -> Arrival:
+        return Arrival(site.dest, shipment)
+
+    def receiving() -> arriving.Arrived:
+        return arriving.receive(arrival(), site.inside, stopping, ownership=Ownership(mode=0o640), reserve=0, dry=False)
+
+    assert len(receiving().missing) == len(NAMES) + 1
+    for path in site.source.iterdir():
+        (site.dest / ".incoming" / path.name).write_bytes(path.read_bytes())
+    (site.dest / ".incoming/security.tar").write_bytes(b"\0" * 90_000)
+    (site.dest / ".incoming/slice").write_bytes(b"left by a killed run")
+    came = arriving.received(arrival(), site.inside, stopping, ownership=Ownership(mode=0o640))
+    assert not came.complete and [finding.subject for finding in came.findings] == ["security.tar"]
+    assert [(state.part.name, state.missing_bytes) for state in receiving().missing] == [("security.tar", 90_000)]
+    assert not (site.dest / ".incoming/security.tar").exists(), "slices are joined to what is right"
+    (site.dest / ".incoming/security.tar").write_bytes((site.source / "security.tar").read_bytes())
+    assert arriving.received(arrival(), site.inside, stopping, ownership=Ownership(mode=0o640)).complete
+    assert contents(site.dest) == contents(site.source) and not (site.dest / ".incoming").exists()
+    assert {path.stat().st_mode & 0o777 for path in site.dest.iterdir()} == {0o640}
+    assert not receiving().changed
