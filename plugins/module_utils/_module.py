@@ -218,7 +218,7 @@ def _explained(task: Task, error: AirgapError | OSError, stopped_by: Sequence[st
 def _finish(task: Task, module: AnsibleModule, result: Result) -> dict[str, Any]:
     """The result as it is returned: what is whole goes to `report_file`, what is too long is left out and named."""
     values = {"omitted": [], **result.values}
-    report = task.path("report_file")
+    report = task.path("report_file") if "report_file" in task.params else None
     if report is not None and not task.check_mode:
         _write_report(module, report, values)
     omitted = fit(values, result.long_lists)

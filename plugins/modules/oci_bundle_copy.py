@@ -21,6 +21,7 @@ description:
     all of them do. Such a medium is a O(src) on the far side, where O(acknowledge=true) notes on it what has arrived;
     the next run with O(volumes=true) replaces just that by what is to come still. Several media can be under way.
 extends_documentation_fragment:
+  - dkp.airgap._report
   - dkp.airgap._proofs
   - dkp.airgap._attributes
 attributes:
@@ -175,12 +176,13 @@ omitted:
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.ownership import parse_ownership
 from ansible_collections.dkp.airgap.plugins.module_utils._dkp.counting import counted
 from ansible_collections.dkp.airgap.plugins.module_utils._mirror.copying import CopyRequest, copy_bundle
-from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, run
+from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, report_arguments, run
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
 
 def work(task: Task) -> Result:
     """Copy what is missing."""
+    task.report_file()
     source, destination = task.path("src"), task.path("dest")
     if source is None or destination is None:
         raise InvalidInput("src, dest: name two directories")
@@ -209,6 +211,7 @@ def main() -> None:
     run(
         work,
         {
+            **report_arguments(),
             "src": {"type": "path", "required": True},
             "dest": {"type": "path", "required": True},
             "volumes": {"type": "bool", "default": False},

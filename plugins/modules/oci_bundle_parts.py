@@ -22,6 +22,7 @@ description:
     its hash. When all is there, files of the old bundle that the new one does not have go, parts get their names,
     and C(delivery.json) comes last of all.
 extends_documentation_fragment:
+  - dkp.airgap._report
   - dkp.airgap._proofs
   - dkp.airgap._attributes
 attributes:
@@ -222,12 +223,13 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.arriving import
     received,
     summary,
 )
-from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, run
+from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, report_arguments, run
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
 
 def work(task: Task) -> Result:
     """Look, make ready, or prove."""
+    task.report_file()
     directory = task.path("path")
     if directory is None:
         raise InvalidInput("path: name the directory of a bundle")
@@ -270,6 +272,7 @@ def main() -> None:
     run(
         work,
         {
+            **report_arguments(),
             "path": {"type": "path", "required": True},
             "shipment": {"type": "dict"},
             "state": {"type": "str", "choices": ["observed", "receiving", "received"], "default": "observed"},
