@@ -10,11 +10,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +27,8 @@ from typing import Any
 from .hosts import Host, Network
 from .processes import end_marked
 
-_CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
+_KIT = Path(__file__).resolve().parent
+_CALLBACKS = _KIT / "callback_plugins"
 # The directory that holds ansible_collections, and those that whoever runs the tests has others in.
 _ROOT = Path(__file__).parents[5]
 _COLLECTIONS = os.pathsep.join(
@@ -34,6 +39,14 @@ _FOREIGN = ("ANSIBLE_", "DKP_", "DOCKER_", "REGISTRY_", "XDG_", "PYTHON", "HTTP_
 
 _TIMEOUT = 300
 Task = dict[str, Any]
+
+
+@functools.cache
+def _bytecode() -> str:
+    """A directory for what `startup/sitecustomize.py` compiles in this session."""
+    directory = tempfile.mkdtemp(prefix="dkp-airgap-bytecode-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 def task(name: str, module: str, **options: Any) -> Task:
@@ -194,13 +207,17 @@ class Ansible:
             "ANSIBLE_PIPELINING": "True",
             "ANSIBLE_RETRY_FILES_ENABLED": "False",
             "DKP_TEST_RECORD": str(record),
+            "DKP_TEST_BYTECODE": _bytecode(),
         }
+        # What a test puts on the path comes first.
+        path = filter(None, [environment.get("PYTHONPATH"), str(_KIT / "startup")])
+        settings |= {**environment, "PYTHONPATH": os.pathsep.join(path)}
         command = [str(Path(sys.executable).parent / "ansible-playbook"), *arguments]
         if self._controller:
             # Sockets have short names or none at all.
             settings["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(self._controller.directory / "cp")
             command = self._controller.command(*command)
-        code, output = self._ended(command, {**kept, **settings, **environment}, timeout, kill_after)
+        code, output = self._ended(command, {**kept, **settings}, timeout, kill_after)
         lines = [json.loads(line) for line in record.read_text().splitlines() if line.endswith("}")]
         results = [(line["host"], line["task"], TaskResult(line["status"], line["result"])) for line in lines]
         by_host = {(host, task): result for host, task, result in results}
