@@ -57,7 +57,8 @@ def test_what_answers_is_told_and_what_does_not_stops_nothing(
     assert status == run.ok("Put the status together")["status"] and PASSWORD not in run.output
     prod, lost, far = (status["clusters"][name] for name in ("prod", "lost", "far"))
     assert prod["platform"]["vendor"] == "v1.69.0" and prod["platform"]["steps"] == ["v1.68.4", "v1.69.0"]
-    assert prod["modules"]["console"]["vendor"] == "v1.36.2" and prod["parts"]["progress"]["known"]
+    assert prod["modules"]["console"]["vendor"] == "v1.36.2", prod["modules"]
+    assert prod["parts"]["progress"]["known"], prod["parts"]["progress"]["reason"]
     assert lost["next"]["action"] == far["next"]["action"] == "connect"
     assert "lost: reading the cluster with the command" in lost["parts"]["cluster"]["reason"]
     assert "port 1" in far["parts"]["cluster"]["reason"]
