@@ -167,6 +167,12 @@ findings:
       type: str
       sample: Copy the bundle again, or pull it again where it came from
   sample: []
+plan:
+  description:
+    - The plan that the bundle was made by, null for one that was made by selectors, and for one of the vendor's CLI.
+  returned: success, unless RV(omitted) names it
+  type: dict
+  sample: null
 msg:
   description: The result in one sentence.
   returned: always
@@ -187,7 +193,7 @@ from ansible_collections.dkp.airgap.plugins.module_utils._mirror.inspection impo
 from ansible_collections.dkp.airgap.plugins.module_utils._module import Result, Task, report_arguments, run
 from ansible_collections.dkp.airgap.plugins.module_utils._oci.errors import InvalidInput
 
-LONG_LISTS = ("archives", "findings", "content.modules")
+LONG_LISTS = ("archives", "findings", "content.modules", "plan")
 
 
 def work(task: Task) -> Result:
@@ -208,6 +214,7 @@ def work(task: Task) -> Result:
         "archives": archives_as_dicts(found.archives),
         "images": len(found.images),
         "content": found.content,
+        "plan": found.plan,
         "findings": [finding.as_dict() for finding in found.findings],
     }
     if task.params["list_images"]:
