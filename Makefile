@@ -9,7 +9,7 @@ PYTHON ?= python3
 RUN = @$(PYTHON) tests/run.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint unit integration sanity package build demo bench clean
+.PHONY: help setup test lint unit integration sanity package build demo bench kills clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -43,6 +43,9 @@ demo: ## mirror a small release tree from one registry to another
 
 bench: ## measure speed and memory against curl and skopeo
 	$(RUN) bench
+
+kills: ## kill whole journeys at random moments, KILLS=50 times; takes an hour
+	$(RUN) kills
 
 clean: ## remove what builds leave in the checkout; the cache stays
 	rm -rf dist tests/output .ruff_cache .mypy_cache .pytest_cache .hypothesis
