@@ -69,7 +69,7 @@ def advise(answers: Answers, demand: Demand, address: str, *, probed: bool) -> I
 
 def _lists(answers: Answers, demand: Demand, address: str) -> Iterator[Finding]:
     if answers.unlisted:
-        error = next(iter(answers.unlisted.values()))
+        error, *_others = answers.unlisted.values()
         names = listed([path or "the root" for path in answers.unlisted])
         message = (
             f"{address} does not list the tags of {names}: {str(error).rstrip('.')}. Deckhouse finds releases and "
@@ -128,7 +128,7 @@ def _moving_tags(answers: Answers, demand: Demand, address: str, probed: bool) -
     kind = answers.greeting.kind
     rules = answers.project.fixed if answers.project is not None else None
     if answers.fixed:
-        error = next(iter(answers.fixed.values()))
+        error, *_others = answers.fixed.values()
         message = f"{address} does not let {listed(list(answers.fixed))} be written again: {str(error).rstrip('.')}"
         hint = _FIXED.get(kind, "Exempt release channels, databases and installer:latest from immutability")
         yield Finding("immutable_tags", "error", address, message, hint)

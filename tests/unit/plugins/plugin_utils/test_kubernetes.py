@@ -163,7 +163,7 @@ def test_what_may_pass_is_told_from_what_does_not(
     host = Host(lambda module, arguments: {"rc": 1, "stderr": text, "failed": True})
     with pytest.raises(Exception) as raised:  # noqa: B017 - of exactly the type that is expected
         way(kind, host).read((PODS,))
-    assert type(raised.value) is expected
+    assert raised.type is expected
     assert (
         told in str(raised.value)
         and str(raised.value).startswith("prod: reading")

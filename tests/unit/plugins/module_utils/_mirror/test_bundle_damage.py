@@ -348,4 +348,5 @@ def test_descriptors_without_a_tag_are_left_out_with_a_warning(tmp_path: Path, r
                 data = json.dumps(document).encode()
             add(archive, name, data)
     result = push_bundle(registry.host, tmp_path / "b", state=None)
-    assert "has no io.deckhouse.image.short_tag" in result.findings[0].message
+    told = [finding.message for finding in result.findings if finding.id == "bundle"]
+    assert "has no io.deckhouse.image.short_tag" in told[0]
