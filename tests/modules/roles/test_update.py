@@ -95,9 +95,7 @@ def test_across_a_gap_the_request_goes_one_way_and_the_bundle_the_other(begin: B
     assert asked.code == 0, asked.output
     journey.carry("request.yml", start="inside", end="outside")
     media: dict[str, Any] = {"dkp_transfer": "media"}
-    outside = journey.play(
-        UPDATE, side="outside", **media, dkp_media_dir=str(journey.outside.directory / "medium")
-    )
+    outside = journey.play(UPDATE, side="outside", **media, dkp_media_dir=str(journey.outside.directory / "medium"))
     assert outside.code == 0 and "Left out here: push, check, publish" in outside.output, outside.output
     journey.carry_medium()
     medium = str(journey.inside.directory / "medium")
