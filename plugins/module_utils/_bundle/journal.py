@@ -19,6 +19,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .reserve import write_failure
+
 _NUMBER = "([0-9]{1,18})"
 _SPACE = re.compile(rf"space {_NUMBER} {_NUMBER} ([^/ ]+\.tar) (\.(?:partial|salvage)-[0-9]+)\n")
 _BLOB = re.compile(rf"blob {_NUMBER} {_NUMBER} {_NUMBER} ([0-9a-f]{{64}})\n")
@@ -113,7 +115,11 @@ class Journal:
     """Appends records, one `write` each, so that a killed run leaves at most one torn line."""
 
     def __init__(self, path: Path, *, records: int = 0) -> None:
-        """`records` is how many blob records the file at `path` has already."""
+        """`records` is how many blob records the file at `path` has already.
+
+        What is written to it may raise NoSpace or BundleError, which say what to do.
+        """
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
         self._lock = threading.Lock()
         self.records = records
@@ -145,7 +151,10 @@ class Journal:
 
     def _append(self, text: str, *, records: int) -> None:
         with self._lock:
-            os.write(self._file, text.encode())
+            try:
+                os.write(self._file, text.encode())
+            except OSError as error:
+                raise write_failure(self._path.parent, self._path.name, error) from error
             self.records += records
 
     def close(self) -> None:

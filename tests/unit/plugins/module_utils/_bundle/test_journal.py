@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 
 import pytest
+from ansible_collections.dkp.airgap.plugins.module_utils._bundle.errors import NoSpace
 from ansible_collections.dkp.airgap.plugins.module_utils._bundle.journal import Journal, Journaled, SpaceRecord, load
 
 KEYS = [hashlib.sha256(bytes([number])).digest() for number in range(6)]
@@ -27,6 +29,18 @@ def offsets(journaled: Journaled, number: int = 1) -> tuple[list[int], list[int]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "pull.journal"
+
+
+def test_a_full_disk_is_told_as_such(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(path)
+
+    def refuse(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.write", refuse)
+    with pytest.raises(NoSpace, match="while pull.journal was written"):
+        journal.blob(1, 0, 7, KEYS[0])
+    assert journal.records == 0
 
 
 def test_nothing_is_read_where_nothing_is(path: Path) -> None:
