@@ -87,6 +87,12 @@ options:
     type: str
     choices: [manifests, blobs]
     default: manifests
+  as_cluster:
+    description:
+      - Whether the credentials are those by which the cluster itself reads the registry, as
+        P(dkp.airgap.registry_access#filter) finds them.
+    type: bool
+    default: false
   accept_findings:
     description:
       - Ids of findings that do not stand against going on, such as V(P8).
@@ -243,6 +249,7 @@ def work(task: Task) -> Result:
         stage=task.params["stage"],
         blobs=task.params["depth"] == "blobs",
         probe_tags=task.params["probe_tags"] and not task.check_mode,
+        as_cluster=task.params["as_cluster"],
     )
     task.report_file()
     registry = task.registry()
@@ -293,6 +300,7 @@ def main() -> None:
             "stage": {"type": "str", "choices": ["preflight", "content", "published"], "default": "published"},
             "probe_tags": {"type": "bool", "default": False},
             "depth": {"type": "str", "choices": ["manifests", "blobs"], "default": "manifests"},
+            "as_cluster": {"type": "bool", "default": False},
             "accept_findings": {"type": "list", "elements": "str", "default": []},
         },
     )

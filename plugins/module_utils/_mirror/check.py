@@ -36,7 +36,8 @@ class CheckRequest:
     """What `mirror_check_info` was asked for. At least one of `plan`, `source` (a bundle) and `clusters` is there.
 
     `modules_path` is normalised, `stage` is ``preflight``, ``content`` or ``published``, `blobs` also looks for every
-    blob. `probe_tags` lets preflight write to pointers what they point at already.
+    blob. `probe_tags` lets preflight write to pointers what they point at already. `as_cluster`: the registry is asked
+    with the cluster's own credentials.
     """
 
     plan: PlanDocument | None
@@ -47,6 +48,7 @@ class CheckRequest:
     stage: str = PUBLISHED
     blobs: bool = False
     probe_tags: bool = False
+    as_cluster: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def _preflight(request: CheckRequest, registry: Registry, bundle: Promised | Non
     found = Findings()
     for finding in preflight(registry, demand, probe_tags=request.probe_tags):
         found.add(finding)
-    found.join(judge_addresses(Observed(str(registry.address), request.scheme), request.clusters))
+    seen = Observed(str(registry.address), request.scheme, as_cluster=request.as_cluster)
+    found.join(judge_addresses(seen, request.clusters))
     return Checked(found.all())
 
 
@@ -111,7 +114,9 @@ def _observe(
     known.update(lines.begin([line for name, line in sorted(wanted.lines.items(), key=str) if name is not None]))
     untagged = lines.finish(wanted.lines, known)
     databases, installer = _published(request, asker, wanted, root, promised.pointers)
-    return Observed(str(root), request.scheme, known, databases, installer, untagged, asker.refusals)
+    return Observed(
+        str(root), request.scheme, known, databases, installer, untagged, asker.refusals, request.as_cluster
+    )
 
 
 def _published(

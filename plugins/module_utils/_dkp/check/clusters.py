@@ -128,7 +128,9 @@ def judge_addresses(observed: Observed, clusters: Iterable[ClusterFacts]) -> Fin
     """Whether what was looked at is what the clusters see (R1)."""
     found = Findings()
     account = (
-        "the check used the account of this task; whether the cluster's own account may read all of it is not known"
+        "the check used the cluster's own account"
+        if observed.as_cluster
+        else "the check used this task's account; whether the cluster's own account may read all of it is not known"
     )
     for facts in clusters:
         registry = facts.registry
@@ -151,7 +153,7 @@ def judge_addresses(observed: Observed, clusters: Iterable[ClusterFacts]) -> Fin
             hint = f"Set scheme: {registry.scheme}, so that the check sees what the cluster sees"
             found.tell("R1", "warning", observed.address, message, hint, facts.name)
         else:
-            hint = "Check once more with the cluster's credentials if they are not those given here"
+            hint = "" if observed.as_cluster else "Check once more with the cluster's credentials"
             cached = "; its mode Proxy keeps pointers for its cache time" if registry.mode == "Proxy" else ""
             found.tell("R1", "info", observed.address, f"{account}{cached}", hint, facts.name)
     return found

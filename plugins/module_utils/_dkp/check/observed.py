@@ -112,7 +112,8 @@ class Refusal:
 @dataclass(frozen=True)
 class Observed:
     """Everything that was seen. `databases`: images of vulnerability databases by name. `untagged`: component images
-    without a tag of their own, by repository; those of repositories that list no tags are not among them."""
+    without a tag of their own, by repository; those of repositories that list no tags are not among them. `as_cluster`:
+    whether it was seen with the cluster's own credentials."""
 
     address: str
     scheme: str
@@ -121,3 +122,4 @@ class Observed:
     installer: Mapping[str, Image] = field(default_factory=dict)
     untagged: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
+    as_cluster: bool = False

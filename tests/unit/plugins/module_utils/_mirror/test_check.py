@@ -264,6 +264,9 @@ def test_other_settings_of_the_cluster_are_told(target: Mirror) -> None:
     local = {"images_repo": None, "mode": "Local", "address": "registry.d8-system.svc:5001/system/deckhouse"}
     checked = target.check(clusters=[target.facts(registry=local)])
     assert "Local" in text(checked, "R1")
+    same = [target.facts(registry={"images_repo": target.address, "scheme": "http"})]
+    assert "is not known" in text(target.check(clusters=same), "R1")
+    assert "the cluster's own account" in text(target.check(clusters=same, as_cluster=True), "R1")
 
 
 def test_requirements_are_judged_anew_with_facts_and_else_taken_from_the_plan(target: Mirror) -> None:
