@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -118,6 +119,35 @@ def test_an_image_that_goes_missing_before_the_check_keeps_the_channels_where_th
     mended = journey.play(UPDATE, dkp_repair=True)
     arrived(journey, mended)
     assert "Publishing is approval: prod" in mended.output
+
+
+def test_one_registry_that_fails_does_not_stop_the_other_and_what_was_published_can_be_put_back(begin: Begin) -> None:
+    journey = begin("path")
+    other = journey.network.host("other")
+    journey.network.connect("outside", "other")
+    journey.add_private(other, filled=False).server.stop()
+    before = tags(journey, "release-channel")
+    served = {"dkp_registry_host": "inside"}
+    run = journey.play(UPDATE, arguments=("--skip-tags", "rollout"), **served)
+    assert run.code != 0, "one of two registries was not filled"
+    assert run.on("other", "Ask whether everything is there and published already").status == "failed"
+    after = tags(journey, "release-channel")
+    assert before["stable"] != after["stable"] and not journey.exposures
+    again = journey.play("dkp.airgap.security_db", arguments=("--limit", "outside,inside"))
+    assert again.code == 0, again.output
+    restore = {
+        "name": "Put back",
+        "ansible.builtin.include_role": {"name": "dkp.airgap.publish", "tasks_from": "restore"},
+        "vars": {
+            "publish_src": "{{ dkp_bundle_dir }}",
+            "publish_registry": journey.private.options,
+        },
+    }
+    playbook = journey.directory / "restore.yml"
+    playbook.write_text(json.dumps([{"hosts": "inside", "gather_facts": False, "tasks": [restore]}]))
+    back = journey.play(str(playbook))
+    assert back.code == 0 and back.changed["inside"] == 1, back.output
+    assert tags(journey, "release-channel")["stable"] == before["stable"]
 
 
 def _lose(journey: Journey, digest: str) -> None:
