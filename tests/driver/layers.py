@@ -24,6 +24,7 @@ _NEEDS_ANSIBLE = ("tests/unit/plugins/action", "tests/unit/plugins/filter", "tes
 # What says the same on every Python: tests of files, and of what only tests use, which the others use on every Python.
 _ON_NEWEST = ("tests/unit/kit", *(f"tests/unit/test_{name}.py" for name in ("driver", "layers", "size", "sources")))
 _ROLES = "tests/modules/roles"
+_JOURNEYS = "tests/modules/journeys"
 _MODULES = ("tests/modules", *_NEEDS_ANSIBLE)
 # With any ansible-core that lies between the oldest and the newest: every module and action plugin by its examples, and
 # how options, results and facts pass between Ansible and them.
@@ -64,20 +65,26 @@ def module_steps(root: Path) -> list[Step]:
 def _run_modules(root: Path, core: str, target: EnvironmentSpec, wanted: Sequence[str]) -> Tally:
     collection = root / COLLECTION
     paths = [path for path in wanted if (collection / path).is_file() or any((collection / path).rglob("test_*.py"))]
-    return _run_through_ansible(root, core, target, [*paths, f"--ignore={_ROLES}"], layer="modules")
+    return _run_through_ansible(
+        root, core, target, [*paths, f"--ignore={_ROLES}", f"--ignore={_JOURNEYS}"], layer="modules"
+    )
 
 
 def role_steps(root: Path) -> list[Step]:
-    """Roles and playbooks, whose runs are long: all of them with the newest ansible-core and Python, and with the
-    oldest the way from the API server to the bundle, which leads through every role."""
+    """Roles and playbooks, whose runs are long, and whole journeys between hosts: all of them with the newest
+    ansible-core and Python, and with the oldest the way from the API server to the bundle."""
     oldest, newest = (next(iter(CORES)), TARGETS["oldest"]), (list(CORES)[-1], TARGETS["newest"])
     return [
         Step(
-            "roles",
+            layer,
             f"ansible-core {core}, modules on Python {target.python}",
-            functools.partial(_run_through_ansible, root, core, target, [path], layer="roles"),
+            functools.partial(_run_through_ansible, root, core, target, [path], layer=layer),
         )
-        for (core, target), path in ((newest, _ROLES), (oldest, f"{_ROLES}/{_WHOLE_WAY}"))
+        for layer, (core, target), path in (
+            ("roles", newest, _ROLES),
+            ("journeys", newest, _JOURNEYS),
+            ("roles", oldest, f"{_ROLES}/{_WHOLE_WAY}"),
+        )
     ]
 
 
