@@ -169,10 +169,10 @@ findings:
   sample: []
 plan:
   description:
-    - The plan that the bundle was made by, null for one that was made by selectors, and for one of the vendor's CLI.
+    - The plan that the bundle was made by; empty for one that was made by selectors, and for one of the vendor's CLI.
   returned: success, unless RV(omitted) names it
   type: dict
-  sample: null
+  sample: {}
 msg:
   description: The result in one sentence.
   returned: always
@@ -214,7 +214,7 @@ def work(task: Task) -> Result:
         "archives": archives_as_dicts(found.archives),
         "images": len(found.images),
         "content": found.content,
-        "plan": found.plan,
+        "plan": found.plan or {},
         "findings": [finding.as_dict() for finding in found.findings],
     }
     if task.params["list_images"]:

@@ -127,8 +127,7 @@ def test_one_registry_that_fails_does_not_stop_the_other_and_what_was_published_
     journey.network.connect("outside", "other")
     journey.add_private(other, filled=False).server.stop()
     before = tags(journey, "release-channel")
-    served = {"dkp_registry_host": "inside"}
-    run = journey.play(UPDATE, arguments=("--skip-tags", "rollout"), **served)
+    run = journey.play(UPDATE, arguments=("--skip-tags", "rollout"), dkp_registry_host="inside")
     assert run.code != 0, "one of two registries was not filled"
     assert run.on("other", "Ask whether everything is there and published already").status == "failed"
     after = tags(journey, "release-channel")
