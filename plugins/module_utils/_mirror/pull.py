@@ -144,6 +144,7 @@ class _Run:
 
     def exact_shortage(self, shortage: NoSpace) -> NoSpace:
         """How much space the whole bundle needs beside what is there, for the message; `shortage` if that is not it."""
+        self._reader.renew()
         self._stopping.clear()  # it was set to end the transfers
         planners = self._planners(None)
         try:

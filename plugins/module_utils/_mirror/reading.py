@@ -35,13 +35,24 @@ class ImageReader:
 
     def __init__(self, registry: Registry, donors: Donors, memory: HostMemory) -> None:
         self.registry = registry
-        self.pool = ThreadPoolExecutor(registry.ceiling, thread_name_prefix="read")
-        self._streams = ThreadPoolExecutor(registry.ceiling, thread_name_prefix="stream")
+        self.pool, self._streams = self._threads()
         self._donors = donors
         self._memory = memory
         self._learnt: dict[str, dict[str, bytes]] = {}
         self._lock = threading.Lock()
         self._layers: dict[tuple[str, frozenset[str]], Future[LayerFiles]] = {}
+
+    def _threads(self) -> tuple[ThreadPoolExecutor, ThreadPoolExecutor]:
+        most = self.registry.ceiling
+        return ThreadPoolExecutor(most, thread_name_prefix="read"), ThreadPoolExecutor(
+            most, thread_name_prefix="stream"
+        )
+
+    def renew(self) -> None:
+        """End what is under way and begin anew. Call it when a run was stopped, and before it is told to go on: what
+        has not ended would stop it again."""
+        self.close()
+        self.pool, self._streams = self._threads()
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """The manifest of a tag (always asked of the registry) or of a digest (from this disk if it is here)."""
