@@ -74,10 +74,9 @@ def all_tests(root: Path) -> Iterator[list[Outcome]]:
     both = machine.PROCESSORS
     yield set_up()
     yield run_steps(lint_steps(root), side_by_side=both)
-    long = [*role_steps(root), *unit_steps(root), *server_steps(root), *module_steps(root), *sanity_steps()]
-    yield run_steps(long, side_by_side=both)
+    units = [*unit_steps(root), *server_steps(root), *module_steps(root)]
+    yield run_steps([*role_steps(root), _demo_step(), *units, *sanity_steps()], side_by_side=both)
     yield run_steps(package.package_steps(root))
-    yield run_steps([_demo_step()])
 
 
 def _tests(steps_of: Callable[[Path], list[Step]], *, side_by_side: int = 1) -> int:

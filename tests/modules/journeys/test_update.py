@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -170,3 +171,20 @@ def test_a_limit_that_cuts_off_a_group_is_told_before_anything_is_done(
     run = ansible.playbook(UPDATE, *arguments, groups=groups)
     assert run.code != 0 and told in run.output, run.output
     assert not [name for name in run.tasks if name.startswith("dkp.airgap.")]
+
+
+@pytest.mark.parametrize(
+    ("example", "left_out"),
+    [
+        ("one-host", []),
+        ("two-hosts", []),
+        ("outside", ["facts, rollout", "push, check, publish"]),
+        ("inside", ["plan, pull"]),
+    ],
+)
+def test_the_inventories_of_the_guide_say_what_each_side_does(ansible: Any, example: str, left_out: list[str]) -> None:
+    inventory = Path(__file__).parents[3] / f"docs/examples/{example}.yml"
+    # No step is chosen, so only what every run looks at first is played.
+    run = ansible.playbook(UPDATE, "-i", str(inventory), "--tags", "none-of-them", "--check", groups={})
+    assert run.code == 0, run.output
+    assert re.findall(r"Left out here: (.*), because", run.output) == left_out
