@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .._oci.errors import InvalidInput
+from .arrival import hash_of
 from .errors import BundleDamaged
 
 _BUFFER = 1024 * 1024
@@ -46,11 +47,7 @@ def join_slice(slice_file: Path, part: Path, *, offset: int, sha256: str) -> boo
     slice with other bytes than were cut, InvalidInput for a part that ends elsewhere, OSError.
     """
     size = slice_file.stat().st_size
-    with open(slice_file, "rb") as source:
-        found = hashlib.sha256()
-        while data := source.read(_BUFFER):
-            found.update(data)
-    if found.hexdigest() != sha256:
+    if hash_of(slice_file) != sha256:
         raise BundleDamaged(part.name, f"{slice_file}: came with other bytes than were sent; run the transfer again")
     there = part.stat().st_size if part.is_file() else 0
     if there >= offset + size:

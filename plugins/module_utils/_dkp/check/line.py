@@ -55,7 +55,7 @@ def _judge_pointers(wanted: WantedLine, line: Line, words: Words, found: Finding
         if version.prerelease:
             message = f"the channel {channel} of {words.what} is to point at the pre-release {version}"
             hint = "Deckhouse takes no pre-releases from channels; plan another version"
-            found.tell(words.checks.pointer, "error", words.subject(channel), message, hint)
+            found.tell(words.checks.channel, "error", words.subject(channel), message, hint)
         if stage == PUBLISHED:
             _judge_pointer(channel, version, line, words, found)
     for walk in wanted.walks:
@@ -66,7 +66,7 @@ def _judge_pointers(wanted: WantedLine, line: Line, words: Words, found: Finding
             message = f"{words.what} follows {walk.channel}, and {words.release_image(walk.channel)} is not there"
             severity = "error" if wanted.carried and walk.end is not None else "unknown"
             hint = "Push a bundle with that channel"
-            found.tell(words.checks.pointer, severity, words.subject(walk.channel), message, hint, walk.cluster)
+            found.tell(words.checks.channel, severity, words.subject(walk.channel), message, hint, walk.cluster)
         elif pointer.image.state != ABSENT:
             _judge_content(walk.channel, pointer, words, found, walk.cluster)
 
@@ -75,7 +75,7 @@ def _judge_pointer(channel: str, version: Version, line: Line, words: Words, fou
     pointer = line.channels.get(channel)
     if pointer is None:
         return
-    check, subject = words.checks.pointer, words.subject(channel)
+    check, subject = words.checks.channel, words.subject(channel)
     if pointer.image.state == ABSENT:
         message = f"{words.release_image(channel)} is not there: clusters that follow {channel} get no updates"
         found.tell(check, "error", subject, message, "Publish it: push with publish: pointers")
@@ -90,7 +90,7 @@ def _judge_pointer(channel: str, version: Version, line: Line, words: Words, fou
 
 def _judge_content(channel: str, pointer: Metadata, words: Words, found: Findings, *clusters: str) -> bool:
     """Whether a pointer says where it leads and may be followed."""
-    check, subject, name = words.checks.pointer, words.subject(channel), words.release_image(channel)
+    check, subject, name = words.checks.channel, words.subject(channel), words.release_image(channel)
     consequence = f"clusters that follow {channel} get no updates"
     faults = list(image_fault(check, pointer.image, name, consequence))
     for fault in faults:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from ..fields import described, flag, record_of, text, tuple_of
 from ..fields import version as version_field
 from ..findings import Finding
+from ..subject import PLATFORM
 from ..version import Version
-from .route import PLATFORM
 
 ID = "cluster_verdict"
 

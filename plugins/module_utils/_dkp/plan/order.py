@@ -17,9 +17,10 @@ from typing import Any
 
 from ..cluster.facts import ClusterFacts
 from ..findings import Finding
+from ..subject import MODULE, PLATFORM
 from ..version import Version
 from .catalogue import judge
-from .route import MODULE, PLATFORM, Route
+from .route import Route
 from .verdict import ASK, FINE, MET, NOT_MET, UNKNOWN, Situation, Verdict, admits, release_of
 
 OPTIONAL = "!optional"

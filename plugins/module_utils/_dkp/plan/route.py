@@ -14,6 +14,7 @@ from typing import Any
 from ..channels import LTS
 from ..findings import Finding
 from ..nearest import listed
+from ..subject import Subject
 from ..version import Version
 from .inventory import Held
 from .offer import NO_RELEASE, ChannelOffer, Offer, ReleaseOffer
@@ -22,50 +23,18 @@ from .target import Target
 
 
 @dataclass(frozen=True)
-class Checks:
-    """Numbers of the check list for the platform or for modules."""
-
-    channel: str
-    target: str
-    gap: str
-    reach: str
-    metadata: str
-    running: str
-    stray: str
-    requirement: str
-
-
-PLATFORM = Checks("P1", "P2", "P3", "P4", "P6", "P8", "P9", "P10")
-MODULE = Checks("M2", "M4", "M3", "M3", "M4", "M8", "M9", "M10")
-
-
-@dataclass(frozen=True)
-class Question:
+class Question(Subject):
     """What is to be found out. `name` is null for the platform. `channel`: the one that is followed and published.
 
     `target` overrides what that channel offers. `held`: the private registry's, null when it was not looked at.
     """
 
-    name: str | None
     start: Version | None
     channel: str | None
     target: Target | None = None
     held: Held | None = None
     include_running: str = "auto"
     ignore_suspend: bool = False
-
-    @property
-    def checks(self) -> Checks:
-        return PLATFORM if self.name is None else MODULE
-
-    @property
-    def what(self) -> str:
-        """How messages call it."""
-        return "the platform" if self.name is None else f"module {self.name}"
-
-    def subject(self, of: object = "") -> str:
-        """Subject of a finding: a version of the platform, ``console v1.36.2`` for one of a module."""
-        return " ".join(str(part) for part in (self.name, of) if part) or "platform"
 
 
 @dataclass(frozen=True)
